@@ -1,0 +1,1 @@
+//! Measured claims: each prints a ratio against a baseline of the same run.

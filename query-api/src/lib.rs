@@ -1,0 +1,1 @@
+//! Aggregates to people: JSON, CSV and pages.

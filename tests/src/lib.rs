@@ -1,0 +1,1 @@
+//! The whole system under test: the stack, builders and waiting.
