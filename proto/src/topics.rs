@@ -1,0 +1,25 @@
+//! Names of the topics, and of the headers on the messages that ingest itself writes.
+
+/// Calls, keyed and partitioned by organisation.
+pub const CALLS: &str = "ai-usage.calls.v1";
+/// Present state of organisations and members, compacted.
+pub const DIRECTORY: &str = "ai-usage.directory.v1";
+/// Messages that cannot be counted, with reason, source position and original bytes.
+pub const DEAD_LETTER: &str = "ai-usage.dead-letter.v1";
+
+/// Headers on rerouted messages and dead letters. Values are decimal or UTF-8 text.
+pub mod headers {
+    /// Topic on which the message was found.
+    pub const ORIGIN_TOPIC: &str = "ai-usage-origin-topic";
+    /// Partition in which the message was found.
+    pub const ORIGIN_PARTITION: &str = "ai-usage-origin-partition";
+    /// Offset at which the message was found.
+    pub const ORIGIN_OFFSET: &str = "ai-usage-origin-offset";
+    /// The broker's append time there, in Unix milliseconds. The time bounds of a rerouted call are taken
+    /// against it, so that a call's fate does not depend on how long a reroute took.
+    pub const ORIGIN_APPENDED_AT_MS: &str = "ai-usage-origin-appended-at-ms";
+    /// Why a message is a dead letter: a code, e.g. `occurred_at_out_of_bounds`.
+    pub const REASON: &str = "ai-usage-reason";
+    /// The same for people: a sentence that names the field and the bound.
+    pub const REASON_TEXT: &str = "ai-usage-reason-text";
+}
