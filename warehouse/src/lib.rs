@@ -1,1 +1,24 @@
-//! The contract at rest: schema, migrations, rows, and the pure rules of position, frontier, bucket and calendar.
+//! The contract at rest: the schema and its migrations, the rows, the one way to ClickHouse, and the pure rules
+//! (position, frontier, row judgement, calendar) that writers, readers and tests share.
+//!
+//! No SQL stands outside this crate and the two that own queries, `rollup` and `query-api`.
+
+pub mod calendar;
+mod client;
+mod error;
+mod flavour;
+mod frontier;
+mod ledger_block;
+mod migrate;
+mod native;
+mod rows;
+mod rule;
+
+pub use client::{WRITE_SETTINGS, Warehouse, WarehouseSettings};
+pub use error::{ErrorKind, WarehouseError};
+pub use flavour::{Flavour, RenderError};
+pub use frontier::frontier;
+pub use ledger_block::{LedgerBlock, Touch};
+pub use migrate::{MIGRATIONS, Migration, migrate, rendered_migrations};
+pub use rows::{BatchRow, DecimalUnits, MemberRow, OrganisationRow, SourceRow, TouchRow};
+pub use rule::row_is_usable;

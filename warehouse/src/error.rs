@@ -1,0 +1,112 @@
+//! Errors of the warehouse, told apart by the engine's code: bad data and bad statements are not outages.
+
+use std::time::Duration;
+
+/// What went wrong between us and ClickHouse.
+#[derive(Debug, thiserror::Error)]
+pub enum WarehouseError {
+    /// ClickHouse answered with an exception, or could not be reached.
+    #[error("ClickHouse, while {doing}")]
+    Engine {
+        /// What we were doing.
+        doing: &'static str,
+        /// What the client says.
+        #[source]
+        source: clickhouse::error::Error,
+    },
+    /// No answer in time.
+    #[error("ClickHouse gave no answer within {limit:?} while {doing}")]
+    Timeout {
+        /// What we were doing.
+        doing: &'static str,
+        /// How long we waited.
+        limit: Duration,
+    },
+}
+
+/// What a caller can do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// An outage or overload: the same call may succeed later.
+    Transient,
+    /// One INSERT touches too many partitions (code 252 in its other meaning): split the batch.
+    TooManyPartitions,
+    /// Wrong statement, schema, rights or password: a person must act.
+    Permanent,
+}
+
+impl WarehouseError {
+    /// The engine's error code, if it answered with one.
+    pub fn code(&self) -> Option<i32> {
+        match self {
+            Self::Engine { source: clickhouse::error::Error::BadResponse(text), .. } => code_in(text),
+            _ => None,
+        }
+    }
+
+    /// What can be done.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Timeout { .. } => ErrorKind::Transient,
+            Self::Engine { source: clickhouse::error::Error::BadResponse(text), .. } => match code_in(text) {
+                Some(252) if text.contains("partitions for single INSERT block") => {
+                    ErrorKind::TooManyPartitions
+                }
+                Some(code) if TRANSIENT_CODES.contains(&code) => ErrorKind::Transient,
+                Some(_) => ErrorKind::Permanent,
+                // Not ClickHouse's own voice: a proxy, or a server that is just starting.
+                None => ErrorKind::Transient,
+            },
+            Self::Engine {
+                source: clickhouse::error::Error::Network(_) | clickhouse::error::Error::TimedOut,
+                ..
+            } => ErrorKind::Transient,
+            Self::Engine { .. } => ErrorKind::Permanent,
+        }
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_transient(&self) -> bool {
+        self.kind() == ErrorKind::Transient
+    }
+}
+
+/// Timeout (159), too many queries (202), socket and network (209, 210), memory limit (241), read-only table (242),
+/// too many parts (252), too few live replicas (285), unknown status of insert (319), cannot write to the disk
+/// (243: not enough space), no free connection (203), all replicas lost or stale (279, 369), Keeper (999),
+/// query was cancelled by a shutdown (394), server is shutting down (236: aborted).
+const TRANSIENT_CODES: [i32; 15] =
+    [159, 202, 203, 209, 210, 236, 241, 242, 243, 252, 279, 285, 319, 369, 999];
+
+/// The number in `Code: 60. DB::Exception: …`.
+fn code_in(text: &str) -> Option<i32> {
+    let digits = text.split_once("Code: ")?.1;
+    digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(text: &str) -> ErrorKind {
+        let source = clickhouse::error::Error::BadResponse(text.into());
+        WarehouseError::Engine { doing: "testing", source }.kind()
+    }
+
+    #[test]
+    fn an_outage_is_told_from_a_mistake_by_its_code() {
+        assert_eq!(kind("Code: 60. DB::Exception: Table x does not exist"), ErrorKind::Permanent);
+        assert_eq!(kind("Code: 516. DB::Exception: Authentication failed"), ErrorKind::Permanent);
+        assert_eq!(kind("Code: 241. DB::Exception: memory limit exceeded"), ErrorKind::Transient);
+        assert_eq!(kind("502 Bad Gateway"), ErrorKind::Transient);
+    }
+
+    #[test]
+    fn code_252_has_two_meanings() {
+        assert_eq!(kind("Code: 252. DB::Exception: Too many parts (300)."), ErrorKind::Transient);
+        assert_eq!(
+            kind("Code: 252. DB::Exception: Too many partitions for single INSERT block (more than 100)."),
+            ErrorKind::TooManyPartitions
+        );
+    }
+}
