@@ -38,6 +38,32 @@ pub struct WarehouseSettings {
     pub cluster: String,
 }
 
+impl WarehouseSettings {
+    /// Checks the bounds. The section is called `clickhouse`.
+    pub fn validate(&self, check: &mut service::settings::Check) {
+        check.http_url("clickhouse.url", &self.url);
+        check.not_empty("clickhouse.user", &self.user, "the name of a ClickHouse user");
+        check.that(
+            "clickhouse.database",
+            is_plain_name(&self.database),
+            "must consist of letters, digits and underscores",
+        );
+        check.that(
+            "clickhouse.cluster",
+            self.cluster.is_empty() || is_plain_name(&self.cluster),
+            "must consist of letters, digits and underscores, or be empty for a single node",
+        );
+        let bounds = service::settings::DurationSetting::from_millis(100)
+            ..=service::settings::DurationSetting::from_secs(3600);
+        check.within("clickhouse.timeout", self.timeout, bounds);
+    }
+}
+
+/// Names that stand in statements as they are: no quoting is needed, none is forgotten.
+fn is_plain_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
 /// A handle to our database. Cheap to clone.
 #[derive(Clone)]
 pub struct Warehouse {

@@ -19,6 +19,6 @@ pub use error::{ErrorKind, WarehouseError};
 pub use flavour::{Flavour, RenderError};
 pub use frontier::frontier;
 pub use ledger_block::{LedgerBlock, Touch};
-pub use migrate::{MIGRATIONS, Migration, migrate, rendered_migrations};
+pub use migrate::{MIGRATIONS, MigrateError, Migration, migrate, rendered_migrations};
 pub use rows::{BatchRow, DecimalUnits, MemberRow, OrganisationRow, SourceRow, TouchRow};
 pub use rule::row_is_usable;

@@ -38,9 +38,6 @@ pub enum MigrateError {
         #[source]
         source: WarehouseError,
     },
-    /// The database's name is not fit to stand in a statement.
-    #[error("database name `{0}` is not allowed; use letters, digits and underscores")]
-    DatabaseName(String),
     /// A file has a placeholder that nobody knows.
     #[error("migration {name} cannot be rendered")]
     Render {
@@ -95,9 +92,6 @@ pub fn rendered_migrations(flavour: &Flavour) -> Result<Vec<(Migration, Vec<Stri
 /// ClickHouse's, and a released migration that was edited.
 pub async fn migrate(warehouse: &Warehouse) -> Result<usize, MigrateError> {
     let database = warehouse.database();
-    if database.is_empty() || !database.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-        return Err(MigrateError::DatabaseName(database.into()));
-    }
     let on_cluster = match warehouse.flavour() {
         Flavour::SingleNode => String::new(),
         Flavour::Cluster(cluster) => format!("ON CLUSTER '{cluster}'"),
