@@ -1,1 +1,27 @@
-//! The whole system under test: the stack, builders and waiting.
+//! The whole system under test, with real parts only: the local stack, a room of its own (database and topics) for
+//! each test, the real binaries as processes, builders of calls, and waiting for a condition instead of sleeping.
+//!
+//! Tests share one stack, which `make test` starts on free ports and stops afterwards; a test that stops an engine or
+//! the broker starts a stack of its own.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
+
+mod call;
+mod eventually;
+mod process;
+mod room;
+mod stack;
+
+pub use call::{CallBuilder, call};
+pub use eventually::{eventually, eventually_for};
+pub use process::Process;
+pub use room::{PARTITIONS, Room};
+pub use stack::{Component, Stack};
+
+/// The root of the repository.
+pub fn repository() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the crate lies in the repository")
+        .into()
+}

@@ -1,0 +1,3 @@
+//! The whole system, end to end, on the real stack. One binary, a module a theme.
+
+mod warehouse_contract;

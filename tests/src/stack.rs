@@ -1,0 +1,154 @@
+//! The local stack: shared by the tests of a run, or one of a test's own that it may break.
+
+use crate::repository;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// One of the two engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Component {
+    /// The broker.
+    Kafka,
+    /// The engine's server.
+    ClickHouse,
+}
+
+impl Component {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kafka => "kafka",
+            Self::ClickHouse => "clickhouse",
+        }
+    }
+}
+
+/// A running local stack.
+#[derive(Debug)]
+pub struct Stack {
+    dir: PathBuf,
+    variables: HashMap<String, String>,
+    /// Keeps the folder of an owned stack, which is stopped and removed with it.
+    owned: Option<tempfile::TempDir>,
+}
+
+impl Stack {
+    /// The stack of this run: its folder stands in `AUDIT_TEST_STACK`. Never stop or break it.
+    ///
+    /// # Panics
+    /// If none runs.
+    pub fn shared() -> Self {
+        let dir = std::env::var("AUDIT_TEST_STACK").unwrap_or_default();
+        assert!(
+            !dir.is_empty(),
+            "no stack for tests: run `make test`, or start one with `deploy/local/stack start --free-ports --dir DIR` and \
+             set AUDIT_TEST_STACK=DIR"
+        );
+        let dir = PathBuf::from(dir);
+        let variables = variables(&dir);
+        Self { dir, variables, owned: None }
+    }
+
+    /// A stack of the test's own, stopped and removed at its end.
+    ///
+    /// # Panics
+    /// If it does not start; the reason is what the script says.
+    pub fn start_own() -> Self {
+        let owned = tempfile::Builder::new().prefix("audit-stack-").tempdir().expect("a temporary folder");
+        let dir = owned.path().to_owned();
+        script(&dir, &["start", "--free-ports"]);
+        let variables = variables(&dir);
+        Self { dir, variables, owned: Some(owned) }
+    }
+
+    /// A value of the stack's environment, e.g. `KAFKA_BROKERS`.
+    ///
+    /// # Panics
+    /// If the stack does not offer it.
+    pub fn variable(&self, name: &str) -> &str {
+        self.variables.get(name).unwrap_or_else(|| panic!("{}/stack.env has no {name}", self.dir.display()))
+    }
+
+    /// Stops one of the engines cleanly. Own stacks only.
+    pub fn stop(&self, component: Component) {
+        self.assert_own();
+        script(&self.dir, &["stop", "--only", component.name()]);
+    }
+
+    /// Starts it again, on the same port and data.
+    pub fn start(&self, component: Component) {
+        self.assert_own();
+        script(&self.dir, &["start", "--only", component.name()]);
+    }
+
+    /// Ends it as a loss of power would end the process: SIGKILL.
+    pub fn kill(&self, component: Component) {
+        self.signal(component, rustix::process::Signal::KILL);
+    }
+
+    /// Freezes it (SIGSTOP): connections stay open and nothing answers.
+    pub fn freeze(&self, component: Component) {
+        self.signal(component, rustix::process::Signal::STOP);
+    }
+
+    /// Wakes it up again (SIGCONT).
+    pub fn thaw(&self, component: Component) {
+        self.signal(component, rustix::process::Signal::CONT);
+    }
+
+    fn signal(&self, component: Component, signal: rustix::process::Signal) {
+        self.assert_own();
+        let file = self.dir.join(format!("{}.pid", component.name()));
+        let pid = std::fs::read_to_string(&file).expect("the pid file of a running engine");
+        let pid = pid.trim().parse().ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
+        rustix::process::kill_process(pid, signal).expect("the engine runs");
+    }
+
+    fn assert_own(&self) {
+        assert!(self.owned.is_some(), "the shared stack must not be broken: use Stack::start_own()");
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if self.owned.is_some() {
+            for component in [Component::Kafka, Component::ClickHouse] {
+                let file = self.dir.join(format!("{}.pid", component.name()));
+                // A frozen engine would not end by SIGTERM.
+                if let Ok(pid) = std::fs::read_to_string(file)
+                    && let Some(pid) = pid.trim().parse().ok().and_then(rustix::process::Pid::from_raw)
+                {
+                    let _ = rustix::process::kill_process(pid, rustix::process::Signal::CONT);
+                }
+            }
+            let _ = command(&self.dir, &["wipe"]).output();
+        }
+    }
+}
+
+fn command(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(repository().join("deploy/local/stack"));
+    command.args(arguments).arg("--dir").arg(dir);
+    command
+}
+
+fn script(dir: &Path, arguments: &[&str]) {
+    let output = command(dir, arguments).output().expect("deploy/local/stack is there");
+    assert!(
+        output.status.success(),
+        "deploy/local/stack {} failed:\n{}{}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn variables(dir: &Path) -> HashMap<String, String> {
+    let file = dir.join("stack.env");
+    let text = std::fs::read_to_string(&file)
+        .unwrap_or_else(|error| panic!("{}: {error}; is the stack running?", file.display()));
+    text.lines()
+        .filter_map(|line| line.trim().trim_start_matches("export ").split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.trim_matches(|c| c == '"' || c == '\'').to_owned()))
+        .collect()
+}
