@@ -1,0 +1,40 @@
+# Few targets, each idempotent. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+.PHONY: help demo down test test-unit fmt lint docs bench clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: ## start everything on this machine and publish real AI calls; run it again and nothing is added
+	deploy/demo/run
+
+down: ## stop what `make demo` started; the data stay
+	deploy/local/services stop
+	deploy/local/stack stop
+
+test: ## all tests on the real engines, which are started and stopped on free ports
+	tests/run
+
+test-unit: ## only the tests that need no engine
+	cargo test --workspace --lib --bins
+
+fmt: ## format the code
+	cargo fmt --all
+
+lint: ## what CI refuses: formatting, clippy, rustdoc
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
+
+docs: ## the code's documentation as pages in target/doc
+	cargo doc --workspace --no-deps
+
+bench: ## the measured claims; prints ratios against baselines of the same run
+	benches/run
+
+clean: down ## stop everything and delete what the demo stored
+	deploy/local/stack wipe
+	rm -rf .local/demo
