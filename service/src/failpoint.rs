@@ -108,3 +108,82 @@ fn parse_one(text: &str, known: &[&str]) -> anyhow::Result<Point> {
     };
     Ok(Point { name: name.to_owned(), at, action, hits: AtomicU64::new(0) })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Child, Command, ExitStatus, Stdio};
+
+    use rustix::process::{Pid, WaitOptions, waitpid};
+
+    use super::*;
+
+    const KNOWN: [&str; 2] = ["after_insert", "after_commit"];
+
+    fn error_of(text: &str) -> String {
+        crate::error::chain(parse(text, &KNOWN).expect_err(text).as_ref())
+    }
+
+    /// This very test program again, running only the test below, with fail points armed.
+    fn child(armed: &str) -> Child {
+        let program = std::env::current_exe().expect("a program");
+        let mut command = Command::new(program);
+        command.args(["--exact", "failpoint::tests::places_that_are_not_armed_do_nothing"]);
+        command.env(VARIABLE, armed).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().expect("it starts")
+    }
+
+    fn status_of(armed: &str) -> ExitStatus {
+        child(armed).wait().expect("it ends")
+    }
+
+    /// Comes to one place three times and to the other once. Alone it passes; the tests below run it in a process of its
+    /// own, armed.
+    #[test]
+    fn places_that_are_not_armed_do_nothing() {
+        init(&KNOWN).expect("good fail points");
+        for _ in 0..3 {
+            hit("after_insert");
+        }
+        hit("after_commit");
+    }
+
+    #[test]
+    fn the_named_hit_kills_the_process_as_kill_9_does() {
+        assert_eq!(status_of("after_insert:3").signal(), Some(9));
+        assert_eq!(status_of("after_commit:1").signal(), Some(9));
+        assert_eq!(status_of("after_insert:99, after_commit:1").signal(), Some(9));
+        assert!(status_of("after_insert:4").success(), "there is no fourth hit");
+        assert!(status_of("").success(), "nothing is armed");
+    }
+
+    #[test]
+    fn a_frozen_process_goes_on_when_told() {
+        let mut child = child("after_insert:2:stop");
+        let pid = Pid::from_child(&child);
+        let (_, status) = waitpid(Some(pid), WaitOptions::UNTRACED).expect("a child").expect("a status");
+        assert!(status.stopped(), "{status:?}");
+        kill_process(pid, Signal::CONT).expect("it is there");
+        assert!(child.wait().expect("it ends").success());
+    }
+
+    #[test]
+    fn a_place_that_does_not_exist_is_refused() {
+        assert_eq!(
+            error_of("after_lunch:1"),
+            "there is no fail point `after_lunch`, only after_insert, after_commit"
+        );
+        assert!(!status_of("after_lunch:1").success());
+    }
+
+    #[test]
+    fn a_hit_that_cannot_come_is_refused() {
+        for text in
+            ["after_insert", "after_insert:", "after_insert:0", "after_insert:x", "after_insert:1:explode"]
+        {
+            let wanted =
+                "is neither `after_insert:N` (kill at the N-th hit, from 1) nor `after_insert:N:stop`";
+            assert_eq!(error_of(text), format!("`{text}` {wanted}"));
+        }
+    }
+}

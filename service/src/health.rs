@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::extract::State as Extension;
+use axum::extract;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -64,8 +64,12 @@ impl Health {
     /// The component of this name. One that is asked for the first time waits for its start, so that a service is not
     /// ready before each of its parts said so.
     pub fn component(&self, name: &str) -> Component {
-        let start = || State::Waiting { for_what: "its start".to_owned(), since: clock::now() };
-        self.states().entry(name.to_owned()).or_insert_with(start);
+        let mut states = self.states();
+        if !states.contains_key(name) {
+            let start = State::Waiting { for_what: "its start".to_owned(), since: clock::now() };
+            states.insert(name.to_owned(), start);
+            metrics::component_ready(name, false);
+        }
         Component { name: name.to_owned(), health: self.clone() }
     }
 
@@ -133,12 +137,12 @@ pub fn router(health: Health, prometheus: PrometheusHandle) -> Router {
         .route("/metrics", get(async move || render(&prometheus)))
 }
 
-async fn healthz(Extension(health): Extension<Health>) -> Response {
+async fn healthz(extract::State(health): extract::State<Health>) -> Response {
     let report = health.report();
     answer(report.status != "failed", report)
 }
 
-async fn readyz(Extension(health): Extension<Health>) -> Response {
+async fn readyz(extract::State(health): extract::State<Health>) -> Response {
     let report = health.report();
     answer(report.status == "ok", report)
 }
@@ -152,3 +156,6 @@ fn render(prometheus: &PrometheusHandle) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], prometheus.render())
         .into_response()
 }
+
+#[cfg(test)]
+mod tests;

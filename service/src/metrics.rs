@@ -8,8 +8,13 @@ pub const COMPONENT_READY: &str = "service_component_ready";
 /// talks to is away or overloaded; the log names the cause.
 pub const RETRIES_TOTAL: &str = "service_retries_total";
 
-pub(crate) fn describe() {
+/// Always 1. Labels `service` and `version` say what runs here.
+pub const INFO: &str = "service_info";
+
+pub(crate) fn describe(service: &'static str) {
     metrics::describe_gauge!(COMPONENT_READY, "1 while the component works, 0 while it waits or failed");
+    metrics::describe_gauge!(INFO, "always 1; its labels say what runs here");
+    metrics::gauge!(INFO, "service" => service, "version" => env!("CARGO_PKG_VERSION")).set(1);
     metrics::describe_counter!(RETRIES_TOTAL, "failed attempts that were followed by another one");
 }
 
@@ -17,6 +22,6 @@ pub(crate) fn component_ready(component: &str, ready: bool) {
     metrics::gauge!(COMPONENT_READY, "component" => component.to_owned()).set(u8::from(ready));
 }
 
-pub(crate) fn retried(operation: &str) {
-    metrics::counter!(RETRIES_TOTAL, "operation" => operation.to_owned()).increment(1);
+pub(crate) fn retried(operation: &'static str) {
+    metrics::counter!(RETRIES_TOTAL, "operation" => operation).increment(1);
 }

@@ -18,6 +18,7 @@ use crate::shutdown::Shutdown;
 #[serde(deny_unknown_fields)]
 pub struct OpsSettings {
     /// Where `/healthz`, `/readyz` and `/metrics` are served. Port 0 takes a free one, named in the log.
+    #[serde(deserialize_with = "crate::settings::socket_address")]
     pub listener: SocketAddr,
     /// How long open work may take after SIGTERM. The orchestrator's own patience must be longer. 100 ms to 10 minutes.
     pub shutdown_budget: DurationSetting,
@@ -82,3 +83,6 @@ pub async fn upkeep(prometheus: PrometheusHandle) {
         prometheus.run_upkeep();
     }
 }
+
+#[cfg(test)]
+mod tests;

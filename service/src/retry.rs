@@ -27,14 +27,14 @@ pub enum Verdict {
     Permanent,
 }
 
-/// Why [`retry_forever`] gave up.
+/// Why a [`Retry`] gave up.
 #[derive(Debug, thiserror::Error)]
 pub enum RetryError<E> {
     /// The operation failed in a way that trying again cannot mend.
     #[error("cannot {name}")]
     Permanent {
         /// What was tried.
-        name: String,
+        name: &'static str,
         /// How it failed.
         source: E,
     },
@@ -42,12 +42,14 @@ pub enum RetryError<E> {
     #[error("the shutdown came before it was possible to {name}")]
     Shutdown {
         /// What was tried.
-        name: String,
+        name: &'static str,
         /// How the last attempt failed.
         source: E,
     },
 }
 
+/// Without it, a zero in the settings would become a loop that burns a core while it waits.
+const DELAY_MIN: Duration = Duration::from_millis(1);
 /// Between the first and the second line about the same trouble; doubles from line to line.
 const LOG_INTERVAL_FIRST: Duration = Duration::from_secs(10);
 /// An operator who looks at the last quarter of an hour of a log must find the trouble.
@@ -57,7 +59,8 @@ impl Backoff {
     /// Delays of about `initial`, doubling up to `max`. Each is drawn between half and all of its nominal length, so that
     /// many clients that lost the same server do not come back in one wave.
     pub fn new(initial: Duration, max: Duration) -> Self {
-        Self { initial, max, next: initial.min(max) }
+        let initial = initial.clamp(DELAY_MIN, max.max(DELAY_MIN));
+        Self { initial, max: max.max(initial), next: initial }
     }
 
     /// How long to wait before the next attempt.
@@ -69,58 +72,80 @@ impl Backoff {
 
     /// It worked: the next trouble starts with short delays again.
     pub fn reset(&mut self) {
-        self.next = self.initial.min(self.max);
+        self.next = self.initial;
     }
 }
 
-/// Tries `operation` until it succeeds, fails permanently, or the process ends.
-///
-/// `name` is an infinitive such as "insert a batch"; it stands in the log, in the health report and in the metric's label
-/// `operation`, so it must not vary. Meanwhile the component waits, for what the last error says. The first failure is
-/// logged at WARN with its whole chain of causes, later ones at growing intervals; and at last how long it took.
-///
-/// At least one attempt is made even after the end was asked for, so that a last batch can be written while everything
-/// is up; an attempt in flight is never cut off, so the operation must bound itself by a timeout.
-///
-/// # Errors
-///
-/// The error that `classify` calls permanent, or the last one when the end was asked for.
-pub async fn retry_forever<T, E, F>(
-    name: &str,
-    component: &Component,
-    shutdown: &Shutdown,
-    mut backoff: Backoff,
-    classify: impl Fn(&E) -> Verdict,
-    mut operation: F,
-) -> Result<T, RetryError<E>>
-where
-    E: Error + 'static,
-    F: AsyncFnMut() -> Result<T, E>,
-{
-    let mut trouble: Option<Trouble> = None;
-    loop {
-        let source = match operation().await {
-            Ok(value) => {
-                component.ok();
-                if let Some(trouble) = trouble {
-                    trouble.log_end(name);
+/// An operation that is tried until it succeeds. Made once, run as often as there is work.
+#[derive(Clone, Debug)]
+pub struct Retry {
+    name: &'static str,
+    component: Component,
+    shutdown: Shutdown,
+    backoff: Backoff,
+}
+
+impl Retry {
+    /// `name` is an infinitive such as "insert a batch": it stands in the log, in the health report and in the metric's
+    /// label `operation`. While the operation fails, `component` waits.
+    pub fn new(name: &'static str, component: &Component, shutdown: &Shutdown, backoff: Backoff) -> Self {
+        Self { name, component: component.clone(), shutdown: shutdown.clone(), backoff }
+    }
+
+    /// Tries `operation` until it succeeds, fails permanently, or the process ends.
+    ///
+    /// Meanwhile the component waits, for what the last error says. The first failure is logged at WARN with its whole
+    /// chain of causes, later ones at growing intervals; and at last how long it took.
+    ///
+    /// At least one attempt is made even after the end was asked for, so that a last batch can be written while
+    /// everything is up. An attempt in flight is never cut off, so the operation must bound itself by a timeout.
+    ///
+    /// # Errors
+    ///
+    /// The error that `classify` calls permanent, or the last one when the end was asked for.
+    ///
+    /// # Cancel safety
+    ///
+    /// As safe as the operation itself.
+    // Not `AsyncFnMut`: with it, the compiler cannot prove that the future of a spawned task is `Send`.
+    pub async fn run<T, E, F>(
+        &self,
+        classify: impl Fn(&E) -> Verdict,
+        mut operation: impl FnMut() -> F,
+    ) -> Result<T, RetryError<E>>
+    where
+        E: Error + 'static,
+        F: Future<Output = Result<T, E>>,
+    {
+        let name = self.name;
+        let mut backoff = self.backoff.clone();
+        let mut trouble: Option<Trouble> = None;
+        loop {
+            let source = match operation().await {
+                Ok(value) => {
+                    self.component.ok();
+                    if let Some(trouble) = trouble {
+                        trouble.log_end(name);
+                    }
+                    return Ok(value);
                 }
-                return Ok(value);
+                Err(source) if classify(&source) == Verdict::Permanent => {
+                    // What it waited for did answer; what the answer means is the caller's to decide.
+                    self.component.ok();
+                    return Err(RetryError::Permanent { name, source });
+                }
+                Err(source) => source,
+            };
+            let causes = chain(&source);
+            let delay = backoff.next_delay();
+            trouble.get_or_insert_with(Trouble::begin).failed(name, &causes, delay);
+            self.component.waiting(format!("being able to {name}: {causes}"));
+            metrics::retried(name);
+            tokio::select! {
+                biased;
+                () = self.shutdown.triggered() => return Err(RetryError::Shutdown { name, source }),
+                () = sleep(delay) => {}
             }
-            Err(error) if classify(&error) == Verdict::Permanent => {
-                return Err(RetryError::Permanent { name: name.to_owned(), source: error });
-            }
-            Err(error) => error,
-        };
-        let causes = chain(&source);
-        let delay = backoff.next_delay();
-        trouble.get_or_insert_with(Trouble::begin).failed(name, &causes, delay);
-        component.waiting(format!("being able to {name}: {causes}"));
-        metrics::retried(name);
-        tokio::select! {
-            biased;
-            () = shutdown.triggered() => return Err(RetryError::Shutdown { name: name.to_owned(), source }),
-            () = sleep(delay) => {}
         }
     }
 }
@@ -155,3 +180,6 @@ impl Trouble {
         tracing::info!(failures = self.failures, waited = ?self.began.elapsed(), "could {name} again");
     }
 }
+
+#[cfg(test)]
+mod tests;

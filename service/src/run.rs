@@ -1,21 +1,21 @@
 //! What every `main` does: read settings, start telemetry, run, turn the result into an exit code.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Runtime;
 
 use crate::error::chain;
 use crate::health::{self, Health};
 use crate::ops;
-use crate::settings::{self, Mistakes, ServiceSettings};
+use crate::settings::{self, ServiceSettings};
 use crate::shutdown::Shutdown;
 use crate::telemetry;
 
-/// The arguments all services have; `#[command(flatten)]` them into the service's own.
+/// The arguments all programs have; `#[command(flatten)]` them into the program's own.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct CommonArgs {
     /// Read settings from this TOML file; environment variables override it
@@ -32,63 +32,28 @@ const EXIT_USAGE: u8 = 2;
 /// How long threads that ignore the shutdown may hold the process after everything else has ended.
 const LAST_THREADS: Duration = Duration::from_millis(500);
 
-/// Runs a service until SIGTERM: serves health and metrics on the ops listener, and gives `body` its settings, the health
-/// registry and the wish to end. Exit code 0 when `body` returned `Ok`, 1 when it failed, 2 when the settings are wrong.
+/// Runs a service until SIGTERM or SIGINT: serves health and metrics on the ops listener, and gives `body` its settings,
+/// the health registry and the wish to end. The exit code is 0 when `body` returned `Ok`, 1 when it failed, 2 when the
+/// settings are wrong. The one message about it goes to the log.
 pub fn service<S, F, R>(name: &'static str, args: &CommonArgs, body: F) -> ExitCode
 where
     S: ServiceSettings,
     F: FnOnce(S, Health, Shutdown) -> R,
     R: Future<Output = anyhow::Result<()>>,
 {
-    process(name, args, async |settings: S, prometheus, shutdown: Shutdown| {
-        let health = Health::new();
-        let listener = settings.ops().bind().await?;
-        let upkeep = tokio::spawn(ops::upkeep(prometheus.clone()));
-        // Health must be readable until the very end, so the ops listener has an end of its own.
-        let ops_shutdown = Shutdown::new();
-        let router = health::router(health.clone(), prometheus);
-        let ops = tokio::spawn(ops::serve(listener, router, ops_shutdown.clone()));
-        tokio::spawn(tell_shutdown(shutdown.clone(), health.clone()));
-
-        let result = body(settings, health, shutdown).await;
-
-        ops_shutdown.trigger();
-        upkeep.abort();
-        let ops = ops.await.context("the ops listener panicked").flatten();
-        result.and(ops)
-    })
-}
-
-/// Runs a subcommand that does something and ends: as [`service`], without the ops listener.
-pub fn command<S, F, R>(name: &'static str, args: &CommonArgs, body: F) -> ExitCode
-where
-    S: ServiceSettings,
-    F: FnOnce(S, Shutdown) -> R,
-    R: Future<Output = anyhow::Result<()>>,
-{
-    process(name, args, async |settings, _, shutdown| body(settings, shutdown).await)
-}
-
-fn process<S, F>(name: &'static str, args: &CommonArgs, body: F) -> ExitCode
-where
-    S: ServiceSettings,
-    F: AsyncFnOnce(S, metrics_exporter_prometheus::PrometheusHandle, Shutdown) -> anyhow::Result<()>,
-{
-    let settings = match load::<S>(args) {
-        Ok(settings) => settings,
-        Err(mistakes) => {
-            eprintln!("{name}: {mistakes}");
-            return ExitCode::from(EXIT_USAGE);
-        }
+    let (settings, prometheus) = match begin::<S>(name, args) {
+        Ok(begun) => begun,
+        Err(exit_code) => return exit_code,
     };
-    if args.check_config {
-        for (key, value) in settings::effective(&settings) {
-            println!("{key} = {value}");
+    telemetry::log_panics();
+    let shown = settings::effective(&settings).into_iter().map(|(key, value)| format!("{key}={value}"));
+    tracing::info!("{name} starts with {}", shown.collect::<Vec<_>>().join(" "));
+    let result = block_on(async |shutdown| with_ops(settings, prometheus, shutdown, body).await);
+    match result {
+        Ok(()) => {
+            tracing::info!("{name} ended as asked");
+            ExitCode::SUCCESS
         }
-        return ExitCode::SUCCESS;
-    }
-    match start(name, settings, body) {
-        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{name} ends: {}", chain(error.as_ref()));
             ExitCode::FAILURE
@@ -96,29 +61,86 @@ where
     }
 }
 
-fn load<S: ServiceSettings>(args: &CommonArgs) -> Result<S, Mistakes> {
-    let text = |text: OsString| text.to_string_lossy().into_owned();
-    let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
-    settings::load(args.settings.as_deref(), environment)
-}
-
-fn start<S, F>(name: &'static str, settings: S, body: F) -> anyhow::Result<()>
+/// Runs a subcommand that does one thing and ends. As [`service`], but without the ops listener, and the message goes
+/// to stderr as plain text for the person who typed the command.
+pub fn command<S, F, R>(name: &'static str, args: &CommonArgs, body: F) -> ExitCode
 where
     S: ServiceSettings,
-    F: AsyncFnOnce(S, metrics_exporter_prometheus::PrometheusHandle, Shutdown) -> anyhow::Result<()>,
+    F: FnOnce(S, Shutdown) -> R,
+    R: Future<Output = anyhow::Result<()>>,
 {
-    let prometheus = telemetry::init(name, settings.telemetry())?;
-    let shown: Vec<String> =
-        settings::effective(&settings).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
-    tracing::info!("{name} starts with {}", shown.join(" "));
+    let settings = match begin::<S>(name, args) {
+        Ok((settings, _)) => settings,
+        Err(exit_code) => return exit_code,
+    };
+    match block_on(async |shutdown| body(settings, shutdown).await) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{name}: {}", chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Settings and telemetry, or the exit code with which the process has nothing more to do.
+fn begin<S: ServiceSettings>(
+    name: &'static str,
+    args: &CommonArgs,
+) -> Result<(S, PrometheusHandle), ExitCode> {
+    let settings: S = settings::load_from_process(args.settings.as_deref()).map_err(|mistakes| {
+        eprintln!("{name}: {mistakes}");
+        ExitCode::from(EXIT_USAGE)
+    })?;
+    if args.check_config {
+        for (key, value) in settings::effective(&settings) {
+            println!("{key} = {value}");
+        }
+        return Err(ExitCode::SUCCESS);
+    }
+    let prometheus = telemetry::init(name, settings.telemetry()).map_err(|error| {
+        eprintln!("{name}: {}", chain(error.as_ref()));
+        ExitCode::FAILURE
+    })?;
+    Ok((settings, prometheus))
+}
+
+fn block_on(body: impl AsyncFnOnce(Shutdown) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let runtime = Runtime::new().context("cannot start the async runtime")?;
     let shutdown = Shutdown::new();
     let result = runtime.block_on(async {
         shutdown.on_signals()?;
-        body(settings, prometheus, shutdown.clone()).await
+        body(shutdown.clone()).await
     });
     runtime.shutdown_timeout(LAST_THREADS);
     result
+}
+
+async fn with_ops<S, F, R>(
+    settings: S,
+    prometheus: PrometheusHandle,
+    shutdown: Shutdown,
+    body: F,
+) -> anyhow::Result<()>
+where
+    S: ServiceSettings,
+    F: FnOnce(S, Health, Shutdown) -> R,
+    R: Future<Output = anyhow::Result<()>>,
+{
+    let health = Health::new();
+    let listener = settings.ops().bind().await?;
+    let upkeep = tokio::spawn(ops::upkeep(prometheus.clone()));
+    // Health must be readable until the very end, so the ops listener has an end of its own.
+    let ops_shutdown = Shutdown::new();
+    let router = health::router(health.clone(), prometheus);
+    let ops = tokio::spawn(ops::serve(listener, router, ops_shutdown.clone()));
+    tokio::spawn(tell_shutdown(shutdown.clone(), health.clone()));
+
+    let result = body(settings, health, shutdown).await;
+
+    ops_shutdown.trigger();
+    upkeep.abort();
+    let ops = ops.await.context("the ops listener panicked").flatten();
+    result.and(ops)
 }
 
 /// A process that ends is not ready for new work, and says why.

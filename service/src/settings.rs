@@ -3,7 +3,8 @@
 //! Three layers, the later wins: the commented default file compiled into the binary, which is the reference and names
 //! every key; an optional file (`--settings FILE`); the environment. The environment variable of a key is the key in
 //! capitals with underscores for dots: `clickhouse.url` is `CLICKHOUSE_URL`. A list is written with commas there. A
-//! variable that is set but empty is an empty value, not an absent one.
+//! variable that is set but empty is an empty value, not an absent one. (Kubernetes puts variables such as `KAFKA_PORT`
+//! into every pod for every Service of the namespace; `enableServiceLinks: false` keeps them from meeting a key.)
 //!
 //! [`load`] reports every mistake at once. A setting that may be absent is an empty text in the default file.
 
@@ -14,6 +15,7 @@ mod secret;
 mod units;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Debug;
 use std::path::Path;
 
@@ -25,7 +27,7 @@ pub use check::Check;
 pub use layers::environment_name;
 pub use mistakes::{Mistake, Mistakes, Origin};
 pub use secret::Secret;
-pub use units::{ByteSize, DurationSetting};
+pub use units::{ByteSize, DurationSetting, socket_address};
 
 use layers::{Leaves, Override};
 
@@ -99,6 +101,17 @@ pub fn load<T: Settings>(
     let unread: Vec<String> = mistakes.iter().map(|mistake| mistake.key.clone()).collect();
     mistakes.extend(check.into_mistakes().into_iter().filter(|mistake| !unread.contains(&mistake.key)));
     Mistakes::none_in(settings, mistakes)
+}
+
+/// As [`load`], with the environment of this process.
+///
+/// # Errors
+///
+/// See [`load`].
+pub fn load_from_process<T: Settings>(file: Option<&Path>) -> Result<T, Mistakes> {
+    // A value that is not UTF-8 must be seen and refused by its type, rather than be overlooked.
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    load(file, std::env::vars_os().map(|(name, value)| (text(name), text(value))))
 }
 
 /// Every setting with its value as text, secrets masked: what is logged at start.
@@ -186,3 +199,6 @@ fn shown(settings: &impl Settings, origins: &BTreeMap<String, Origin>) -> BTreeM
 fn show(value: &Value) -> String {
     secret::mask_credentials(&value.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,3 +118,6 @@ fn panic_text(error: JoinError) -> String {
         Err(payload) => payload.downcast_ref::<&str>().map_or("no message", |text| text).to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

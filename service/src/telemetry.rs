@@ -1,6 +1,6 @@
 //! Logs and metrics of a process.
 
-use std::fmt;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal};
 use std::panic;
 use std::str::FromStr;
@@ -9,8 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Context;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt as log;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::metrics;
@@ -36,9 +37,14 @@ pub enum LogFormat {
 }
 
 /// A checked list of `level` or `module=level`, separated by commas.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct LogLevel(String);
+pub struct LogLevel {
+    text: String,
+    targets: Targets,
+}
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Upper bounds of histogram buckets for durations in seconds: a millisecond to two minutes.
 const SECONDS: [f64; 17] =
@@ -63,8 +69,7 @@ const BYTES: [f64; 11] = [
 ];
 
 /// Starts logging to stderr, so that stdout stays for answers, and the recording of metrics. What the `log` facade
-/// receives is logged too, and so are panics, with the span of the task they happen in. Calling it again, as tests do,
-/// keeps the first log and returns the same metrics.
+/// receives is logged too. Calling it again, as tests do, keeps the first log and returns the same metrics.
 ///
 /// Histograms whose names end in `_seconds`, `_rows` or `_bytes` get buckets that fit.
 ///
@@ -77,11 +82,25 @@ pub fn init(service: &'static str, settings: &TelemetrySettings) -> anyhow::Resu
     if let Some(handle) = &*recorder {
         return Ok(handle.clone());
     }
+    install_log(settings);
     let handle = install_recorder().context("cannot record metrics")?;
+    metrics::describe(service);
     *recorder = Some(handle.clone());
-    metrics::describe();
-    install_log(service, settings);
     Ok(handle)
+}
+
+/// Sends panics through the log, where a collector of JSON lines sees them and the span around them names the task.
+/// For the whole process, so it belongs into `main`: in a test it would take the panics away from the harness.
+pub fn log_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let text = panic.payload_as_str().unwrap_or("no message");
+        tracing::error!(place, "panic: {text}");
+        let backtrace = Backtrace::capture();
+        if backtrace.status() == BacktraceStatus::Captured {
+            tracing::error!("{backtrace}");
+        }
+    }));
 }
 
 fn install_recorder() -> anyhow::Result<PrometheusHandle> {
@@ -92,31 +111,16 @@ fn install_recorder() -> anyhow::Result<PrometheusHandle> {
     Ok(builder.install_recorder()?)
 }
 
-fn install_log(service: &'static str, settings: &TelemetrySettings) {
-    let level = settings.level.filter();
-    let builder = log::fmt().with_env_filter(level).with_writer(io::stderr);
+fn install_log(settings: &TelemetrySettings) {
+    let lines = log::layer().with_writer(io::stderr);
+    let log = tracing_subscriber::registry().with(settings.level.targets.clone());
     let installed = match settings.format {
-        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).finish().try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
+        LogFormat::Text => log.with(lines.with_ansi(io::stderr().is_terminal())).try_init(),
+        LogFormat::Json => log.with(lines.json().flatten_event(true)).try_init(),
     };
-    // A test harness may have installed its own log, which is as good.
-    if installed.is_ok() {
-        log_panics(service);
-    }
-}
-
-/// Panics go through the log, so that a collector of JSON lines sees them, and the span around them names the task.
-fn log_panics(service: &'static str) {
-    panic::set_hook(Box::new(move |panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let text = panic.payload_as_str().unwrap_or("no message");
-        tracing::error!(service, place, "panic: {text}");
-    }));
-}
-
-impl LogLevel {
-    fn filter(&self) -> EnvFilter {
-        EnvFilter::new(&self.0)
+    if let Err(why) = installed {
+        // A test harness has its own log, which is as good.
+        tracing::debug!("the log of this process was already there: {why}");
     }
 }
 
@@ -124,12 +128,15 @@ impl FromStr for LogLevel {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let allowed =
-            "must be error, warn, info, debug or trace, or levels by module such as `info,librdkafka=warn`";
-        let parsed = EnvFilter::builder().parse(text);
-        match parsed {
-            Ok(_) if !text.trim().is_empty() => Ok(Self(text.to_owned())),
-            _ => Err(allowed.to_owned()),
+        // `Targets` alone would take the slip `inf` for the name of a module, and log nothing at all.
+        let is_level =
+            |part: &str| part.rsplit('=').next().is_some_and(|level| LEVELS.contains(&level.trim()));
+        match text.parse::<Targets>() {
+            Ok(targets) if text.split(',').all(is_level) => Ok(Self { text: text.to_owned(), targets }),
+            _ => Err(format!(
+                "must be one of {}, or such levels by module as in `info,librdkafka=warn`",
+                LEVELS.join(", ")
+            )),
         }
     }
 }
@@ -144,12 +151,50 @@ impl TryFrom<String> for LogLevel {
 
 impl From<LogLevel> for String {
     fn from(level: LogLevel) -> Self {
-        level.0
+        level.text
     }
 }
 
-impl fmt::Display for LogLevel {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_by_module_are_read_and_shown_as_written() {
+        for text in ["info", "off", "info,librdkafka=warn", "debug,hyper=off"] {
+            let level: LogLevel = text.parse().expect(text);
+            assert_eq!(String::from(level), text);
+        }
+    }
+
+    #[test]
+    fn a_misspelt_level_is_refused_rather_than_taken_for_a_module() {
+        for text in [
+            "",
+            " ",
+            "inf",
+            "info,",
+            "info,librdkafka",
+            "librdkafka=loud",
+            "librdkafka=",
+            "debug, hyper = off",
+        ] {
+            let error = text.parse::<LogLevel>().expect_err(text);
+            assert!(error.starts_with("must be one of off, error, warn"), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_second_start_returns_the_same_metrics_and_durations_have_buckets() {
+        let settings =
+            TelemetrySettings { format: LogFormat::Text, level: "error".parse().expect("a level") };
+        let first = init("first", &settings).expect("telemetry starts");
+        let second = init("second", &settings).expect("telemetry starts again");
+        ::metrics::histogram!("probe_seconds").record(0.02);
+        let shown = second.render();
+        assert_eq!(shown, first.render());
+        assert!(shown.contains("probe_seconds_bucket{le=\"0.01\"} 0\n"), "{shown}");
+        assert!(shown.contains("probe_seconds_bucket{le=\"0.025\"} 1\n"), "{shown}");
+        assert!(shown.contains("service_info{service=\"first\""), "{shown}");
     }
 }

@@ -97,34 +97,37 @@ pub(super) fn from_environment(
     defaults: &Leaves,
 ) -> (Vec<Override>, Vec<Mistake>) {
     let keys: BTreeMap<String, &String> = defaults.keys().map(|key| (environment_name(key), key)).collect();
+    let environment: BTreeMap<String, String> = environment.into_iter().collect();
+    let slip_of =
+        |name: &str| keys.keys().find(|known| !environment.contains_key(*known) && is_a_slip(name, known));
     let mut overrides = Vec::new();
     let mut mistakes = Vec::new();
-    for (name, text) in environment {
+    for (name, text) in &environment {
         let origin = Origin::Environment(name.clone());
-        if let Some(key) = keys.get(&name) {
-            let key = (*key).clone();
-            match like(&defaults[&key], &text) {
-                Some(value) => overrides.push(Override { key, value, origin }),
-                None => overrides.push(Override { key, value: Value::String(text), origin }),
-            }
-        } else if let Some(meant) = keys.keys().find(|known| is_a_slip(&name, known)) {
-            let allowed = format!("is not a setting; rename it to {meant}, or unset it");
+        if let Some(key) = keys.get(name) {
+            let value = like(&defaults[*key], text);
+            overrides.push(Override { key: (*key).clone(), value, origin });
+        } else if let Some(meant) = slip_of(name) {
+            let allowed = format!("no setting has this variable; rename it to {meant}, or unset it");
             mistakes.push(Mistake { key: keys[meant].clone(), value: None, origin, allowed });
         }
     }
     (overrides, mistakes)
 }
 
-/// The text of a variable as a value of the default's kind. `None` when it is none: the type that refuses the text
-/// then says what it wants.
-fn like(default: &Value, text: &str) -> Option<Value> {
+/// The text of a variable as a value of the default's kind. What is no such value stays a text: the type that refuses
+/// it then says what it wants.
+fn like(default: &Value, text: &str) -> Value {
     match default {
-        Value::String(_) => Some(Value::String(text.to_owned())),
+        Value::String(_) => Value::String(text.to_owned()),
         Value::Array(_) => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-            Some(Value::Array(items.map(|item| Value::String(item.to_owned())).collect()))
+            Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
         }
-        _ => text.trim().parse::<Value>().ok().filter(|value| value.same_type(default)),
+        _ => match text.trim().parse::<Value>() {
+            Ok(value) if value.same_type(default) => value,
+            _ => Value::String(text.to_owned()),
+        },
     }
 }
 

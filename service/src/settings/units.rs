@@ -1,9 +1,11 @@
 //! Durations and sizes as people write them. A bare number is refused: `5` of what?
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A duration with its unit: `250ms`, `2s`, `1m 30s`, `12h`. Prints as it is read, to the nanosecond.
@@ -121,7 +123,7 @@ impl fmt::Display for ByteSize {
 
 /// Both types are read from, and shown as, their text everywhere.
 macro_rules! as_text {
-    ($type:ty) => {
+    ($type:ty, $expected:literal) => {
         impl fmt::Debug for $type {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Display::fmt(self, formatter)
@@ -136,14 +138,46 @@ macro_rules! as_text {
 
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                deserializer.deserialize_str(FromText { expected: $expected, parse: <$type>::from_str })
             }
         }
     };
 }
 
-as_text!(DurationSetting);
-as_text!(ByteSize);
+as_text!(DurationSetting, "a duration with its unit, such as `250ms`, `2s` or `1h`");
+as_text!(ByteSize, "a whole number and its unit B, KiB, MiB, GiB or TiB, such as `64MiB`");
+
+/// For `#[serde(deserialize_with = "service::settings::socket_address")]`: an address and a port to listen on. The
+/// error of the standard library's own type does not say what is allowed.
+///
+/// # Errors
+///
+/// When the text is no numeric address with a port.
+pub fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let expected = "an address and a port, such as `127.0.0.1:9100`";
+    deserializer.deserialize_str(FromText {
+        expected,
+        parse: |text: &str| text.parse().map_err(|_| format!("expected {expected}")),
+    })
+}
+
+/// Reads a text by its parser, and says what it should have been when it is no text at all.
+struct FromText<P> {
+    expected: &'static str,
+    parse: P,
+}
+
+impl<T, P: Fn(&str) -> Result<T, String>> Visitor<'_> for FromText<P> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.expected)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        (self.parse)(text).map_err(E::custom)
+    }
+}
 
 #[cfg(test)]
 mod tests {
