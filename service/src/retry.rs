@@ -38,7 +38,8 @@ pub enum RetryError<E> {
         /// How it failed.
         source: E,
     },
-    /// The process ends while the operation still fails.
+    /// The process ends while the operation still fails. For a worker this is an end as good as any: what is not
+    /// written is not committed either, so it lets go of its batch and returns `Ok`.
     #[error("the shutdown came before it was possible to {name}")]
     Shutdown {
         /// What was tried.
@@ -76,7 +77,8 @@ impl Backoff {
     }
 }
 
-/// An operation that is tried until it succeeds. Made once, run as often as there is work.
+/// An operation that is tried until it succeeds. Made once, run as often as there is work. Operations that follow one
+/// another can share a component; ones that run at the same time would overwrite each other's state.
 #[derive(Clone, Debug)]
 pub struct Retry {
     name: &'static str,

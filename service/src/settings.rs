@@ -84,7 +84,8 @@ pub fn load<T: Settings>(
                 let secret = is_secret::<T>(&defaults, &key);
                 let shown = if secret { secret::MASK.to_owned() } else { show(&value) };
                 // The reason quotes the value, so a secret has none.
-                let allowed = if secret { "must be a text".to_owned() } else { why };
+                let allowed =
+                    if secret { "must be a text".to_owned() } else { secret::mask_credentials(&why) };
                 mistakes.push(Mistake { key, value: Some(shown), origin, allowed });
             }
         }

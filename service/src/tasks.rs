@@ -15,6 +15,8 @@ use crate::shutdown::Shutdown;
 /// A set of named tasks that live and die together. A task that ends, fails or panics while nobody asked for the end
 /// stops all others, and [`wait`](TaskSet::wait) returns an error that names it: half a service looks alive and does
 /// nothing. Dropping the set aborts its tasks.
+///
+/// Where panics abort, as in release builds, a panic ends the process by itself; the log names the task all the same.
 #[derive(Debug)]
 pub struct TaskSet {
     shutdown: Shutdown,

@@ -158,6 +158,7 @@ impl From<LogLevel> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_log::TestLog;
 
     #[test]
     fn levels_by_module_are_read_and_shown_as_written() {
@@ -196,5 +197,18 @@ mod tests {
         assert!(shown.contains("probe_seconds_bucket{le=\"0.01\"} 0\n"), "{shown}");
         assert!(shown.contains("probe_seconds_bucket{le=\"0.025\"} 1\n"), "{shown}");
         assert!(shown.contains("service_info{service=\"first\""), "{shown}");
+    }
+    #[test]
+    fn a_panic_reaches_the_log_with_its_place_and_task() {
+        let log = TestLog::start();
+        let former = panic::take_hook();
+        log_panics();
+        let task = tracing::error_span!("task", name = "writer").entered();
+        panic::catch_unwind(|| panic!("row {}", 7)).expect_err("it panics");
+        drop(task);
+        panic::set_hook(former);
+        let lines = log.text();
+        let wanted = "panic: row 7 place=\"service/src/telemetry.rs:";
+        assert!(lines.contains("ERROR task{name=\"writer\"}") && lines.contains(wanted), "{lines}");
     }
 }

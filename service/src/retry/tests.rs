@@ -1,10 +1,10 @@
 use std::future::ready;
 use std::io::{self, ErrorKind};
-use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::health::{Health, State};
 use crate::tasks::TaskSet;
+use crate::test_log::TestLog;
 
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
@@ -31,27 +31,6 @@ fn backoff() -> Backoff {
 
 fn retry() -> Retry {
     Retry::new("insert a batch", &Health::new().component("writer"), &Shutdown::new(), backoff())
-}
-
-/// What was logged on this thread while the guard lives.
-fn log() -> (Arc<Mutex<Vec<u8>>>, tracing::subscriber::DefaultGuard) {
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let writer = Mutex::new(Lines(lines.clone()));
-    let subscriber = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).without_time().finish();
-    (lines, tracing::subscriber::set_default(subscriber))
-}
-
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("not poisoned").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[test]
@@ -83,7 +62,7 @@ fn two_clients_do_not_wait_the_same_time() {
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_of_an_hour_is_waited_out_and_logged_in_few_lines() {
-    let (lines, _guard) = log();
+    let log = TestLog::start();
     let (retry, began, mut failures) = (retry(), Instant::now(), 0_u32);
     let operation = || {
         let is_back = began.elapsed() >= Duration::from_secs(3600);
@@ -94,7 +73,7 @@ async fn an_outage_of_an_hour_is_waited_out_and_logged_in_few_lines() {
     assert_eq!(retry.component.state(), State::Ok);
     assert!((360..=800).contains(&failures), "{failures} failures");
 
-    let lines = String::from_utf8(lines.lock().expect("not poisoned").clone()).expect("text");
+    let lines = log.text();
     let warnings: Vec<&str> = lines.lines().filter(|line| line.contains("WARN")).collect();
     assert!((8..=14).contains(&warnings.len()), "{} warnings:\n{lines}", warnings.len());
     assert!(warnings[0].contains("cannot insert a batch, next attempt in"), "{lines}");
@@ -122,9 +101,9 @@ async fn meanwhile_the_component_says_what_it_waits_for_and_since_when() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_logged_when_nothing_fails() {
-    let (lines, _guard) = log();
+    let log = TestLog::start();
     assert_eq!(retry().run(classify, || ready(Ok(7))).await.expect("it works"), 7);
-    assert!(lines.lock().expect("not poisoned").is_empty());
+    assert_eq!(log.text(), "");
 }
 
 #[tokio::test(start_paused = true)]

@@ -234,6 +234,7 @@ fn no_mistake_shows_a_secret() {
         from_environment(&[("DATABASE_URL", "http://ana:hunter2@db")])
             .expect_err("credentials in the address"),
     );
+    check(from_environment(&[("BATCH_COMPRESS", "http://ana:hunter2@db")]).expect_err("no yes or no"));
     check(from_environment(&[("DATABASE_URL", "ftp://ana:hunter2@db")]).expect_err("no HTTP address"));
 }
 
