@@ -1,0 +1,2 @@
+//! Publishes calls and directory changes from a file.
+fn main() {}

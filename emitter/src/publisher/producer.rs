@@ -1,0 +1,148 @@
+//! One life of Kafka's client: from its creation to the first failure, after which a new one takes over.
+
+use super::batch_limit::Batch;
+use crate::settings::EmitterSettings;
+use crate::trouble::TroubleCell;
+use rdkafka::client::ClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, ProducerContext};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What became of a message.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// All in-sync replicas have it.
+    Acknowledged,
+    /// This message, or the batch it was in, will never be taken as it is.
+    Refused(RDKafkaErrorCode),
+    /// It did not come through; another try may.
+    Failed(KafkaError),
+}
+
+/// A client and the outcomes it has reported.
+pub(super) struct Producer {
+    client: BaseProducer<Reports>,
+    outcomes: Arc<Mutex<Vec<(u64, Outcome)>>>,
+    topic: String,
+}
+
+/// Why a message was not taken by the client.
+#[derive(Debug)]
+pub(super) enum SendError {
+    /// The client holds as much as it may: later.
+    Busy,
+    /// The message is larger than the client may send (`message.max.bytes`).
+    TooLarge(RDKafkaErrorCode),
+    /// Anything else.
+    Failed(KafkaError),
+}
+
+impl Producer {
+    /// Creates a client. It connects by itself, later.
+    pub fn create(
+        settings: &EmitterSettings,
+        batch: Option<Batch>,
+        trouble: Arc<TroubleCell>,
+    ) -> KafkaResult<Self> {
+        let outcomes = Arc::default();
+        let reports = Reports { outcomes: Arc::clone(&outcomes), trouble };
+        let client = client_config(settings, batch).create_with_context(reports)?;
+        Ok(Self { client, outcomes, topic: settings.topic.clone() })
+    }
+
+    /// Gives a message to the client, which copies it.
+    pub fn send(&self, id: u64, key: &[u8], value: &[u8]) -> Result<(), SendError> {
+        let record = BaseRecord::with_opaque_to(&self.topic, id as usize).key(key).payload(value);
+        self.client.send(record).map_err(|(error, _)| match error {
+            KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) => SendError::Busy,
+            KafkaError::MessageProduction(code) if is_refusal(code) => SendError::TooLarge(code),
+            error => SendError::Failed(error),
+        })
+    }
+
+    /// Lets the client report for `patience`; returns what it has reported.
+    pub fn poll(&self, patience: Duration) -> Vec<(u64, Outcome)> {
+        self.client.poll(patience);
+        self.take_outcomes()
+    }
+
+    /// Gives up everything under way; returns what was reported before.
+    pub fn close(self) -> Vec<(u64, Outcome)> {
+        let outcomes = Arc::clone(&self.outcomes);
+        drop(self.client);
+        std::mem::take(&mut *outcomes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn take_outcomes(&self) -> Vec<(u64, Outcome)> {
+        std::mem::take(&mut *self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Receives what the client reports while it is polled.
+struct Reports {
+    outcomes: Arc<Mutex<Vec<(u64, Outcome)>>>,
+    trouble: Arc<TroubleCell>,
+}
+
+impl ClientContext for Reports {
+    fn error(&self, error: KafkaError, reason: &str) {
+        let reason = if reason.is_empty() { error.to_string() } else { reason.to_owned() };
+        self.trouble.begin(reason);
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, id: usize) {
+        let outcome = match result {
+            Ok(_) => Outcome::Acknowledged,
+            Err((error, _)) => match error.rdkafka_error_code() {
+                Some(code) if is_refusal(code) => Outcome::Refused(code),
+                _ => Outcome::Failed(error.clone()),
+            },
+        };
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((id as u64, outcome));
+    }
+}
+
+/// Errors that say something about the message itself. All others are about Kafka or the way there, where waiting
+/// helps, be it for an operator.
+fn is_refusal(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::MessageSizeTooLarge
+            | RDKafkaErrorCode::MessageBatchTooLarge
+            | RDKafkaErrorCode::InvalidRecord
+            | RDKafkaErrorCode::InvalidTimestamp
+    )
+}
+
+fn client_config(settings: &EmitterSettings, batch: Option<Batch>) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("client.id", "ai-usage-emitter")
+        .set("compression.codec", "lz4")
+        // A topic that does not exist is told soon: the emitter waits for it by itself.
+        .set("topic.metadata.propagation.max.ms", "5000")
+        .set("reconnect.backoff.max.ms", "2000");
+    for (option, value) in &settings.kafka_options {
+        config.set(option, value);
+    }
+    config
+        .set("bootstrap.servers", &settings.brokers)
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        // Java's default: librdkafka's own would put an organisation into another partition than other clients do.
+        .set("partitioner", "murmur2_random")
+        .set("linger.ms", settings.linger.as_millis().to_string())
+        .set("message.timeout.ms", settings.delivery_timeout.as_millis().to_string());
+    if let Some(batch) = batch {
+        config
+            .set("batch.size", batch.bytes.to_string())
+            .set("batch.num.messages", batch.messages.to_string());
+    }
+    config
+}
