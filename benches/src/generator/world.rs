@@ -128,12 +128,12 @@ impl Organisation {
         let models: [[usize; 2]; REASONS.len()] =
             std::array::from_fn(|_| [popularity.pick(rng), popularity.pick(rng)]);
         // A few in a hundred calls are BYOK: every ninth organisation has a contract with the provider of its chat.
-        let currency = if rank % 2 == 0 { "USD" } else { "EUR" };
+        let currency = if rank.is_multiple_of(2) { "USD" } else { "EUR" };
         let own_key = (rank % 9 == 4)
             .then(|| Currency::new(currency).ok().map(|currency| (MODELS[models[0][0]].provider, currency)));
         Self {
-            id: format!("org-{:04x}{rank:03}", rng.random::<u16>()),
-            members: (0..members).map(|_| format!("mbr-{:08x}", rng.random::<u32>())).collect(),
+            id: format!("org-{:08x}{rank:03}", rng.random::<u32>()),
+            members: (0..members).map(|_| format!("mbr-{:016x}", rng.random::<u64>())).collect(),
             by_activity: Slots::new(&activity, u64::from(members) * 8),
             models,
             own_key: own_key.flatten(),

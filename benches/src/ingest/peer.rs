@@ -1,0 +1,79 @@
+//! The baseline: ClickHouse's own Kafka table engine on the same broker, engine and topic.
+
+use super::{Cost, Load};
+use crate::engine;
+use anyhow::{Context, Result, ensure};
+use std::time::{Duration, Instant};
+use warehouse::Warehouse;
+
+const SCHEMA: &str = include_str!("peer.sql");
+
+/// Consumers and rows a block: the best of what was tried on two processors.
+const CONSUMERS: u32 = 1;
+const ROWS: u32 = 262_144;
+
+/// Lets the peer take in the load and counts what it cost.
+///
+/// # Errors
+/// If the engine refuses a statement or does not count every message within an hour.
+pub async fn measure(warehouse: &Warehouse, load: &Load<'_>) -> Result<Cost> {
+    // The Kafka engine looks schema files up in the working folder of the server.
+    let contract = system_tests::repository().join("proto/ai_call.proto");
+    let copy = engine::stack_dir()?.join("clickhouse/ai_call.proto");
+    std::fs::copy(&contract, &copy).with_context(|| format!("copying the contract to {}", copy.display()))?;
+
+    let database = format!("peer_{}", load.name);
+    let (preparation, start) = statements(&database, load);
+    for statement in &preparation {
+        warehouse.execute("making the peer's tables", warehouse.write(statement)).await?;
+    }
+    let processes = [engine::process()?];
+    let clock = super::Clock::start(&processes)?;
+    warehouse.execute("starting the peer", warehouse.write(&start)).await?;
+    wait_until_counted(warehouse, &database, load.messages).await?;
+    let done = clock.read()?;
+    engine::settle(warehouse, &database).await?;
+    let settled = clock.read()?;
+    engine::drop_database(warehouse, &database).await?;
+    Ok(Cost { done, settled, peak_memory_kib: Vec::new() })
+}
+
+/// The peer counts a message once it stands in all three tables.
+async fn wait_until_counted(warehouse: &Warehouse, database: &str, messages: u64) -> Result<()> {
+    // The ledger's count needs no data; the sums are only asked for once it is complete.
+    let ledger = format!("SELECT count() FROM {database}.ai_calls");
+    let sums = format!(
+        "SELECT least((SELECT sum(calls) FROM {database}.usage_hourly), (SELECT sum(calls) FROM {database}.usage_monthly))"
+    );
+    let deadline = Instant::now() + Duration::from_secs(3600);
+    let (mut in_ledger, mut counted) = (0, 0);
+    while Instant::now() < deadline {
+        // Merges collapse the few repeats, so the ledger may end a little below the number of messages.
+        in_ledger = engine::number(warehouse, &ledger).await?;
+        if in_ledger >= messages - messages / 10_000 {
+            counted = engine::number(warehouse, &sums).await?;
+            if counted >= messages {
+                ensure!(counted == messages, "the peer counts {counted} calls of {messages} messages");
+                return Ok(());
+            }
+        }
+        tokio::time::sleep(super::POLL).await;
+    }
+    anyhow::bail!("after an hour the peer holds {in_ledger} rows and counts {counted} of {messages} calls")
+}
+
+/// Statements that prepare the peer, and the one that starts it.
+fn statements(database: &str, load: &Load<'_>) -> (Vec<String>, String) {
+    let values = [
+        ("{database}", database.to_owned()),
+        ("{brokers}", load.brokers.to_owned()),
+        ("{topic}", load.topic.to_owned()),
+        ("{consumers}", CONSUMERS.to_string()),
+        ("{rows}", ROWS.to_string()),
+    ];
+    let text = values.iter().fold(SCHEMA.to_owned(), |text, (name, value)| text.replace(name, value));
+    let mut statements: Vec<String> =
+        text.split(';').map(|statement| statement.trim().to_owned()).filter(|s| !s.is_empty()).collect();
+    let start = statements.pop().unwrap_or_default();
+    (statements, start)
+}
