@@ -3,6 +3,7 @@
 //!
 //! No SQL stands outside this crate and the two that own queries, `rollup` and `query-api`.
 
+mod batch_log;
 pub mod calendar;
 mod client;
 mod error;
@@ -14,6 +15,7 @@ mod native;
 mod rows;
 mod rule;
 
+pub use batch_log::{chain, chain_end};
 pub use client::{WRITE_SETTINGS, Warehouse, WarehouseSettings};
 pub use error::{ErrorKind, WarehouseError};
 pub use flavour::{Flavour, RenderError};

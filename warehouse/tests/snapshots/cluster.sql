@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS sources_local ON CLUSTER 'audit'
 (
     source          UInt16                                COMMENT 'small number; the upper 16 bits of every position',
     partition       UInt16,
-    kind            SimpleAggregateFunction(anyLast, LowCardinality(String)) COMMENT 'calls or directory',
+    kind            SimpleAggregateFunction(anyLast, String)  COMMENT 'calls or directory',
     cluster_id      SimpleAggregateFunction(anyLast, String)  COMMENT 'of the Kafka cluster',
     topic           SimpleAggregateFunction(anyLast, String),
     topic_id        SimpleAggregateFunction(anyLast, String)  COMMENT 'a topic made anew under an old name has another id',
