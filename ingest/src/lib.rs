@@ -1,1 +1,147 @@
-//! Kafka to ledger.
+//! Kafka to ledger: reads calls and the directory, writes them to ClickHouse exactly once in effect.
+//!
+//! [`run`] is the whole service. The parts, in the order of a message's way: [`rebalance`] and [`assignment`] say which
+//! partitions are ours and where they start; [`consumer`] reads; [`classify`] gives each message its end; [`batch`]
+//! collects; [`writer`] makes it durable; [`idle`] keeps quiet partitions alive.
+
+pub mod assignment;
+pub mod batch;
+pub mod classify;
+pub mod cluster;
+pub mod consumer;
+mod describe;
+pub mod forward;
+pub mod headers;
+pub mod idle;
+pub mod kafka;
+pub mod metrics;
+pub mod outbox;
+pub mod patience;
+pub mod prepare;
+pub mod progress;
+pub mod rebalance;
+pub mod settings;
+pub mod source;
+pub mod topic;
+pub mod topics;
+pub mod writer;
+
+use crate::assignment::Locator;
+use crate::batch::Limits;
+use crate::cluster::Cluster;
+use crate::consumer::{ConsumerLoop, ConsumerParts};
+use crate::idle::Watch;
+use crate::outbox::Outbox;
+use crate::patience::Patience;
+use crate::progress::Progress;
+use crate::rebalance::GroupContext;
+use crate::settings::IngestSettings;
+use crate::source::topic_of;
+use crate::topic::Kind;
+use crate::writer::Writer;
+use anyhow::Context;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::BaseConsumer;
+use service::failpoint;
+use service::health::Health;
+use service::shutdown::Shutdown;
+use service::tasks::TaskSet;
+use std::collections::BTreeMap;
+use std::sync::{Arc, mpsc as threads};
+use tokio::sync::{mpsc, oneshot};
+use warehouse::Warehouse;
+
+/// Batches between consumer and writer: one waits while one is written and one fills.
+const BATCHES_WAITING: usize = 1;
+
+/// Runs the worker until the end is asked for.
+///
+/// # Errors
+/// When ingest must not go on: the log and the ledger do not fit together, see [`assignment::MustStop`]; or a client
+/// cannot be made of the settings.
+pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -> anyhow::Result<()> {
+    failpoint::init(&writer::FAIL_POINTS)?;
+    metrics::describe();
+    let patience = |component: &str| {
+        let component = health.component(component);
+        component.ok();
+        Patience::new(component, &shutdown, &settings.retry)
+    };
+    let warehouse = Warehouse::new(&settings.clickhouse);
+    let cluster = Cluster::new(&settings.kafka).context("cannot make a Kafka client")?;
+    let (kafka, consuming) = (health.component("kafka"), health.component("consumer"));
+    if prepare::prepare(&settings.kafka, &warehouse, &cluster, &patience("preparation")).await.is_err() {
+        return Ok(());
+    }
+
+    let topics: BTreeMap<Kind, String> =
+        Kind::ALL.into_iter().map(|kind| (kind, topic_of(&settings.kafka, kind).to_owned())).collect();
+    let context = GroupContext::new(topics.clone().into_iter().collect());
+    let consumer = BaseConsumer::from_config_and_context(&kafka::group_consumer(&settings.kafka), context)
+        .context("cannot make a Kafka consumer")?;
+    let consumer = Arc::new(consumer);
+    let outbox = Outbox::new(&settings.kafka).context("cannot make a Kafka producer")?;
+    let progress = Progress::default();
+    let (batches, written) = mpsc::channel(BATCHES_WAITING);
+    let (questions, asked) = mpsc::unbounded_channel();
+    let (answers, starts) = threads::channel();
+    let (end_of_writer, writer_ended) = oneshot::channel();
+
+    let reader = ConsumerLoop::new(ConsumerParts {
+        consumer: Arc::clone(&consumer),
+        topics: topics.clone(),
+        limits: Limits {
+            rows_max: settings.batch.rows_max as usize,
+            forward_bytes_max: settings.batch.forward_bytes_max.as_usize(),
+            age_max: settings.batch.age_max.get(),
+        },
+        batches,
+        writer_ended,
+        questions,
+        starts,
+        progress: progress.clone(),
+        shutdown: shutdown.clone(),
+    });
+    let locator = Locator {
+        warehouse: warehouse.clone(),
+        cluster: cluster.clone(),
+        topics: topics.clone().into_iter().collect(),
+        patience: patience("assignment"),
+    };
+    let writer = Writer {
+        warehouse: warehouse.clone(),
+        outbox,
+        consumer,
+        topics: topics.clone(),
+        progress: progress.clone(),
+        warehouse_patience: patience("clickhouse"),
+        kafka_patience: patience("outbox"),
+    };
+    let watch = Watch {
+        warehouse,
+        cluster,
+        progress,
+        topics,
+        every: settings.idle.interval.get(),
+        clock_tolerance: settings.idle.clock_tolerance.get(),
+        patience: patience("idle"),
+        kafka,
+        shutdown: shutdown.clone(),
+    };
+
+    let mut tasks = TaskSet::new(&shutdown, &health, settings.ops.shutdown_budget.get());
+    let runtime = tokio::runtime::Handle::current();
+    consuming.ok();
+    tasks.spawn_blocking("consumer", move || reader.run(&runtime));
+    tasks.spawn("writer", async move {
+        writer.run(written).await;
+        let _ = end_of_writer.send(());
+        Ok(())
+    });
+    tasks.spawn("assignment", async move { Ok(locator.run(asked, answers).await?) });
+    tasks.spawn("watch", async move {
+        watch.run().await;
+        Ok(())
+    });
+    tasks.wait().await
+}

@@ -1,0 +1,113 @@
+//! What the Kafka cluster says about itself: who it is, which topics it has, where their logs start and end.
+//!
+//! All calls block for up to the timeout; async callers use [`Cluster::ask`].
+
+use crate::describe::{self, TopicDescription};
+use crate::kafka;
+use crate::settings::KafkaSettings;
+use rdkafka::config::FromClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where the log of a partition starts and ends, as offsets; the end is the next offset to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogBounds {
+    /// Oldest offset that is still there.
+    pub start: i64,
+    /// Offset of the next message.
+    pub end: i64,
+}
+
+/// A client that only looks. Cheap to clone.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Arc<BaseConsumer>,
+    timeout: Duration,
+}
+
+impl Cluster {
+    /// Prepares the client; it connects by itself, now or later.
+    ///
+    /// # Errors
+    /// Options that librdkafka refuses.
+    pub fn new(settings: &KafkaSettings) -> KafkaResult<Self> {
+        let client = BaseConsumer::from_config(&kafka::observer(settings))?;
+        Ok(Self { client: Arc::new(client), timeout: settings.timeout.get() })
+    }
+
+    /// Runs a blocking question beside the async tasks.
+    ///
+    /// # Errors
+    /// What the question returns.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Self) -> KafkaResult<T> + Send + 'static,
+    ) -> KafkaResult<T> {
+        let cluster = self.clone();
+        let answer = tokio::task::spawn_blocking(move || {
+            // Without polling, what the client logs would pile up in its queue.
+            while cluster.client.poll(Duration::ZERO).is_some() {}
+            question(&cluster)
+        });
+        answer.await.unwrap_or(Err(KafkaError::Canceled))
+    }
+
+    /// The cluster's id.
+    ///
+    /// # Errors
+    /// If no broker answers in time.
+    pub fn cluster_id(&self) -> KafkaResult<String> {
+        let timed_out = KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut);
+        self.client.client().fetch_cluster_id(self.timeout).ok_or(timed_out)
+    }
+
+    /// Id and size of a topic; `None` if there is none of this name.
+    ///
+    /// # Errors
+    /// If no broker answers in time, or it may not be asked.
+    pub fn describe(&self, topic: &str) -> KafkaResult<Option<TopicDescription>> {
+        describe::topic(self.client.client(), topic, self.timeout)
+    }
+
+    /// Where a partition's log starts and ends.
+    ///
+    /// # Errors
+    /// If its leader does not answer in time.
+    pub fn bounds(&self, topic: &str, partition: u16) -> KafkaResult<LogBounds> {
+        let client = self.client.client();
+        let (start, end) = client.fetch_watermarks(topic, i32::from(partition), self.timeout)?;
+        Ok(LogBounds { start, end })
+    }
+
+    /// The log ends of many partitions, in one request a broker. A partition whose leader did not answer is left out.
+    ///
+    /// # Errors
+    /// If no leader answers in time.
+    pub fn ends(&self, partitions: &[(String, u16)]) -> KafkaResult<HashMap<(String, u16), i64>> {
+        const LATEST: i64 = -1;
+        let mut wanted = TopicPartitionList::with_capacity(partitions.len());
+        for (topic, partition) in partitions {
+            wanted.add_partition_offset(topic, i32::from(*partition), Offset::from_raw(LATEST))?;
+        }
+        let found = self.client.offsets_for_times(wanted, self.timeout)?;
+        let elements = found.elements();
+        let ends = elements.iter().filter(|element| element.error().is_ok()).filter_map(|element| {
+            let end = element.offset().to_raw().filter(|end| *end >= 0)?;
+            Some(((element.topic().to_owned(), u16::try_from(element.partition()).ok()?), end))
+        });
+        Ok(ends.collect())
+    }
+
+    /// How many members the consumer group has.
+    ///
+    /// # Errors
+    /// If no broker answers in time.
+    pub fn group_members(&self, group: &str) -> KafkaResult<usize> {
+        let groups = self.client.client().fetch_group_list(Some(group), self.timeout)?;
+        Ok(groups.groups().iter().map(|group| group.members().len()).sum())
+    }
+}

@@ -1,0 +1,151 @@
+//! Delivers dead letters and rerouted messages: a batch goes on only when every one is acknowledged by all replicas.
+
+use crate::forward::{Destination, Forward};
+use crate::kafka;
+use crate::patience::{Patience, Stopped};
+use crate::rebalance::{log_error, log_line};
+use crate::settings::KafkaSettings;
+use rdkafka::client::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::producer::future_producer::DeliveryFuture;
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The producer with its topics.
+pub struct Outbox {
+    settings: KafkaSettings,
+    /// Replaced when it has a fatal error.
+    producer: Mutex<FutureProducer<OutboxContext>>,
+}
+
+/// Sends the client's log where ours goes.
+pub struct OutboxContext;
+
+impl ClientContext for OutboxContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_line(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        log_error(&error, reason);
+    }
+}
+
+/// Longest wait for room in the client's queue; then the attempt counts as failed and is made again.
+const QUEUE_WAIT: Duration = Duration::from_secs(10);
+
+impl Outbox {
+    /// Prepares the producer; it connects by itself, now or later.
+    ///
+    /// # Errors
+    /// Options that librdkafka refuses.
+    pub fn new(settings: &KafkaSettings) -> KafkaResult<Self> {
+        Ok(Self { settings: settings.clone(), producer: Mutex::new(producer(settings)?) })
+    }
+
+    /// Delivers all, in order, again and again until each is acknowledged. A message may be delivered more than once;
+    /// a rerouted one is then a repeat in the ledger, and dead letters of one origin are one.
+    ///
+    /// # Errors
+    /// Only when the process is asked to end.
+    pub async fn deliver(&self, forwards: &[Forward], patience: &Patience) -> Result<(), Stopped> {
+        if forwards.is_empty() {
+            return Ok(());
+        }
+        let pending: Mutex<Vec<&Forward>> = Mutex::new(forwards.iter().collect());
+        patience
+            .until_done("deliver dead letters and rerouted messages", || async {
+                let producer = self.sound_producer()?;
+                let now = lock(&pending).clone();
+                let (failed, error) = self.attempt(&producer, now).await;
+                *lock(&pending) = failed;
+                error.map_or(Ok(()), Err)
+            })
+            .await
+    }
+
+    /// The producer. After a fatal error, which idempotent producers have when they lost track of what the broker has,
+    /// a new one.
+    fn sound_producer(&self) -> KafkaResult<FutureProducer<OutboxContext>> {
+        let mut current = lock(&self.producer);
+        if let Some((code, text)) = current.client().fatal_error() {
+            tracing::warn!("the producer is made anew after a fatal error ({code}): {text}");
+            *current = producer(&self.settings)?;
+        }
+        Ok(current.clone())
+    }
+
+    /// Sends all at once and waits for all answers. Returns what failed, and one of the errors.
+    async fn attempt<'a>(
+        &self,
+        producer: &FutureProducer<OutboxContext>,
+        pending: Vec<&'a Forward>,
+    ) -> (Vec<&'a Forward>, Option<KafkaError>) {
+        let mut sent = Vec::with_capacity(pending.len());
+        for forward in &pending {
+            sent.push(self.enqueue(producer, forward).await);
+        }
+        let (mut failed, mut first_error) = (Vec::new(), None);
+        for (forward, delivery) in pending.into_iter().zip(sent) {
+            let outcome = match delivery {
+                Ok(delivery) => match delivery.await {
+                    Ok(answer) => answer.map(drop).map_err(|(error, _)| error),
+                    Err(_) => Err(KafkaError::Canceled),
+                },
+                Err(error) => Err(error),
+            };
+            if let Err(error) = outcome {
+                failed.push(forward);
+                first_error.get_or_insert(error);
+            }
+        }
+        (failed, first_error)
+    }
+
+    async fn enqueue(
+        &self,
+        producer: &FutureProducer<OutboxContext>,
+        forward: &Forward,
+    ) -> KafkaResult<DeliveryFuture> {
+        let mut record = self.record(forward);
+        let began = Instant::now();
+        loop {
+            match producer.send_result(record) {
+                Ok(delivery) => return Ok(delivery),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), returned))
+                    if began.elapsed() < QUEUE_WAIT =>
+                {
+                    record = returned;
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                Err((error, _)) => return Err(error),
+            }
+        }
+    }
+
+    fn record<'a>(&'a self, forward: &'a Forward) -> FutureRecord<'a, [u8], [u8]> {
+        let record = match forward.destination {
+            Destination::DeadLetter => FutureRecord::to(&self.settings.dead_letter_topic),
+            Destination::Calls { partition } => {
+                FutureRecord::to(&self.settings.calls_topic).partition(i32::from(partition))
+            }
+        };
+        FutureRecord {
+            key: forward.key.as_deref(),
+            payload: forward.payload.as_deref(),
+            headers: Some(forward.headers.clone()),
+            ..record
+        }
+    }
+}
+
+fn producer(settings: &KafkaSettings) -> KafkaResult<FutureProducer<OutboxContext>> {
+    FutureProducer::from_config_and_context(&kafka::producer(settings), OutboxContext)
+}
+
+/// What these locks guard is as valid after a panic elsewhere as before it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,53 @@
+//! How far each partition of this worker is in the ledger: written by the writer, read by idle rows and metrics.
+
+use crate::topic::Partition;
+use proto::Position;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The durable position of each partition that this worker reads. Cloning gives another handle to the same table.
+#[derive(Debug, Clone, Default)]
+pub struct Progress(Arc<Mutex<BTreeMap<Partition, Point>>>);
+
+/// How far one partition is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Point {
+    /// Everything up to here is in the ledger, and `batches` says so.
+    pub position: Position,
+    /// Everything that the broker appended before this instant is too; Unix milliseconds, 0 if not known.
+    pub complete_until_ms: i64,
+}
+
+impl Progress {
+    /// A partition is read from here on.
+    pub fn begin(&self, partition: Partition, position: Position) {
+        self.table().insert(partition, Point { position, complete_until_ms: 0 });
+    }
+
+    /// A partition is no longer ours.
+    pub fn forget(&self, partition: Partition) {
+        self.table().remove(&partition);
+    }
+
+    /// A batch row of a partition is durable. Returns whether the partition is still ours.
+    pub fn advance(&self, partition: Partition, position: Position, complete_until_ms: i64) -> bool {
+        match self.table().get_mut(&partition) {
+            Some(point) => {
+                point.position = point.position.max(position);
+                point.complete_until_ms = point.complete_until_ms.max(complete_until_ms);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// All partitions.
+    pub fn points(&self) -> BTreeMap<Partition, Point> {
+        self.table().clone()
+    }
+
+    fn table(&self) -> MutexGuard<'_, BTreeMap<Partition, Point>> {
+        // A panic elsewhere leaves the table as valid as before.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,121 @@
+//! What the consumer group gives and takes, as a queue of events for the consumer's loop.
+
+use crate::topic::{Kind, Partition};
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaRespErr;
+use std::sync::{Mutex, PoisonError};
+
+/// A change of what this worker reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The group gave these partitions to us.
+    Assigned(Vec<Partition>),
+    /// It took these away; another worker may read them already.
+    Revoked(Vec<Partition>),
+}
+
+/// The consumer's callbacks. They run inside `poll`, on the consumer's thread, and must not block: so they only note
+/// what happened.
+pub struct GroupContext {
+    topics: Vec<(Kind, String)>,
+    changes: Mutex<Vec<Change>>,
+}
+
+impl GroupContext {
+    /// For a consumer of these topics.
+    pub fn new(topics: Vec<(Kind, String)>) -> Self {
+        Self { topics, changes: Mutex::new(Vec::new()) }
+    }
+
+    /// The changes since the last call, in order.
+    pub fn take_changes(&self) -> Vec<Change> {
+        std::mem::take(&mut *self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, change: Change) {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);
+    }
+
+    fn partitions(&self, list: &TopicPartitionList) -> Vec<Partition> {
+        let elements = list.elements();
+        let partitions = elements.iter().filter_map(|element| {
+            let (kind, _) = self.topics.iter().find(|(_, topic)| topic == element.topic())?;
+            Some(Partition { kind: *kind, number: u16::try_from(element.partition()).ok()? })
+        });
+        partitions.collect()
+    }
+}
+
+impl ClientContext for GroupContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_line(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        log_error(&error, reason);
+    }
+}
+
+impl ConsumerContext for GroupContext {
+    /// Differs from the default in one thing: a partition that the group gives us is not read yet, because where it
+    /// starts is known to the ledger and must be asked first, which can take as long as ClickHouse is away. So the
+    /// group's assignment is accepted at once, and the consumer's loop adds a partition when its start is known. (The
+    /// default would fetch from Kafka's committed offset; pausing and seeking after it would race with that.)
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        error: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
+        let named = self.partitions(partitions);
+        let accepted = match error {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                self.note(Change::Assigned(named));
+                consumer.incremental_assign(&TopicPartitionList::new())
+            }
+            _ => {
+                self.note(Change::Revoked(named));
+                read_ones(consumer, partitions).and_then(|read| consumer.incremental_unassign(&read))
+            }
+        };
+        if let Err(error) = accepted {
+            tracing::error!("the consumer group's change could not be accepted: {error}");
+        }
+    }
+}
+
+/// Those of the list that the consumer reads: only these can be taken from it.
+fn read_ones(
+    consumer: &BaseConsumer<GroupContext>,
+    list: &TopicPartitionList,
+) -> Result<TopicPartitionList, KafkaError> {
+    let assigned = consumer.assignment()?;
+    let mut read = TopicPartitionList::new();
+    for element in list.elements() {
+        if assigned.find_partition(element.topic(), element.partition()).is_some() {
+            read.add_partition(element.topic(), element.partition());
+        }
+    }
+    Ok(read)
+}
+
+/// A line of librdkafka's own log.
+pub fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", "{facility}: {message}"),
+        RDKafkaLogLevel::Info | RDKafkaLogLevel::Notice => {
+            tracing::info!(target: "librdkafka", "{facility}: {message}");
+        }
+        // librdkafka's errors are those of a connection, from which it recovers by itself.
+        _ => tracing::warn!(target: "librdkafka", "{facility}: {message}"),
+    }
+}
+
+/// What librdkafka reports about a client as a whole.
+pub fn log_error(error: &KafkaError, reason: &str) {
+    tracing::warn!(target: "librdkafka", "{error}: {reason}");
+}
