@@ -33,7 +33,7 @@ pub async fn run(
         result
     })
     .await
-    .unwrap_or_else(|_| Err(Exception::from_engine("the statement ended without an outcome")));
+    .unwrap_or_else(|_| Err(Exception::lost()));
     let (bytes, work) = output?;
     Ok(answer::succeeded(&heading, &server.engine, Some(work), answer::whole(bytes)))
 }

@@ -19,6 +19,7 @@ pub struct Engine {
     setting_names: HashSet<String>,
     version: String,
     timezone: String,
+    temporary: PathBuf,
     /// Closing the last connection would stop the engine; this one stays. It also kills statements.
     resident: Mutex<Option<Connection>>,
 }
@@ -39,6 +40,7 @@ impl Engine {
     /// folder of this process: there the engine looks up the schema files that a statement names.
     pub fn open(settings: &Settings) -> anyhow::Result<Self> {
         let data = prepare_folder(&settings.data)?;
+        let temporary = data.join("tmp");
         let configuration = write_configuration(&data, settings)?;
         if !settings.library.is_file() {
             bail!(
@@ -72,7 +74,7 @@ impl Engine {
         let timezone = ask("SELECT serverTimezone()")?;
         let setting_names = ask("SELECT name FROM system.settings")?.lines().map(str::to_owned).collect();
         let resident = Mutex::new(Some(resident));
-        Ok(Self { chdb, path_argument, setting_names, version, timezone, resident })
+        Ok(Self { chdb, path_argument, setting_names, version, timezone, temporary, resident })
     }
 
     /// ClickHouse's version.
@@ -83,6 +85,11 @@ impl Engine {
     /// The server's time zone.
     pub fn timezone(&self) -> &str {
         &self.timezone
+    }
+
+    /// Folder for the rows of statements that are answered when they have ended.
+    pub fn temporary(&self) -> &Path {
+        &self.temporary
     }
 
     /// Opens a connection for one statement of `user`. `mark` identifies the statement to [`Engine::kill`].
@@ -132,10 +139,10 @@ impl Engine {
         }
     }
 
-    /// Closes the engine. Every connection must be gone; returns whether its threads all stopped.
-    pub fn close(&self) -> bool {
+    /// Closes the engine: with the last connection it stops its merges and releases the data folder. Every
+    /// statement must have ended.
+    pub fn close(&self) {
         self.resident.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.chdb.shutdown()
     }
 
     /// The engine refuses a connection without a reason; the same settings one by one give it.
@@ -174,7 +181,7 @@ fn text(path: &Path) -> anyhow::Result<&str> {
 }
 
 fn prepare_folder(data: &Path) -> anyhow::Result<PathBuf> {
-    for folder in ["store", "format_schemas"] {
+    for folder in ["store", "format_schemas", "tmp"] {
         let path = data.join(folder);
         fs::create_dir_all(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
     }

@@ -87,6 +87,11 @@ impl Exception {
         }
     }
 
+    /// A thread that ran a statement ended without telling its outcome.
+    pub fn lost() -> Self {
+        Self::from_engine("the statement's outcome was lost: see the server's log")
+    }
+
     /// The HTTP status ClickHouse answers with, if the answer has not begun yet.
     pub fn status(&self) -> StatusCode {
         match self.code {

@@ -55,14 +55,12 @@ pub async fn run(
                 }
             }
         });
-        let _ = done.send(result.map(|output| output.work()));
-        drop(arriving);
         drop(ticket);
+        let _ = done.send(result.map(|output| output.work()));
     });
 
     let whole = forward(pieces, first, rest).await;
-    let work =
-        outcome.await.unwrap_or_else(|_| Err(Exception::from_engine("the insert ended without an outcome")));
+    let work = outcome.await.unwrap_or_else(|_| Err(Exception::lost()));
     whole?;
     Ok(answer::succeeded(&heading, &server.engine, Some(work?), answer::whole(Bytes::new())))
 }

@@ -16,6 +16,7 @@ mod insert;
 mod multipart;
 mod params;
 mod request;
+mod rows;
 mod running;
 mod select;
 pub mod server;

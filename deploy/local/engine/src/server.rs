@@ -70,8 +70,8 @@ pub async fn run(settings: &Settings, stop: impl Future<Output = ()>) -> anyhow:
             );
         }
     }
-    let stopped = tokio::task::spawn_blocking(move || engine.close()).await?;
-    tracing::info!(engine_threads_stopped = stopped, "stopped");
+    tokio::task::spawn_blocking(move || engine.close()).await?;
+    tracing::info!("stopped");
     Ok(())
 }
 

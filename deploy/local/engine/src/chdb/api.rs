@@ -61,5 +61,4 @@ api! {
     result_rows_written: fn(RawResult) -> u64;
     result_bytes_written: fn(RawResult) -> u64;
     destroy_query_result: fn(RawResult);
-    shutdown: fn() -> c_int;
 }

@@ -43,13 +43,6 @@ impl Chdb {
         let handle = unsafe { (self.0.connect)(count, pointers.as_mut_ptr()) };
         (!handle.is_null()).then_some(Connection { api: self.0, handle })
     }
-
-    /// Stops the engine's threads. Every connection must be closed; nothing can be opened afterwards.
-    /// Returns whether everything stopped.
-    pub fn shutdown(self) -> bool {
-        // SAFETY: a plain call, allowed from any thread.
-        unsafe { (self.0.shutdown)() == 0 }
-    }
 }
 
 /// A connection: a session with settings and a current database of its own. It runs one statement at a time.
