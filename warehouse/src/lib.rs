@@ -1,5 +1,5 @@
 //! The contract at rest: the schema and its migrations, the rows, the one way to ClickHouse, and the pure rules
-//! (position, frontier, row judgement, calendar) that writers, readers and tests share.
+//! (position, frontier, row judgement, first write, calendar) that writers, readers and tests share.
 //!
 //! No SQL stands outside this crate and the two that own queries, `rollup` and `query-api`.
 
@@ -7,6 +7,7 @@ mod batch_log;
 pub mod calendar;
 mod client;
 mod error;
+pub mod first_write;
 mod flavour;
 mod frontier;
 mod ledger_block;
