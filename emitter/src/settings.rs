@@ -12,7 +12,7 @@ const DELIVERY_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Dura
 const SEGMENTS_MIN: u64 = 3;
 
 /// Options of Kafka's client that the emitter's guarantees rest on.
-const FIXED_OPTIONS: [&str; 10] = [
+const FIXED_OPTIONS: [&str; 12] = [
     "enable.idempotence",
     "acks",
     "request.required.acks",
@@ -23,6 +23,8 @@ const FIXED_OPTIONS: [&str; 10] = [
     "queue.buffering.max.ms",
     "bootstrap.servers",
     "metadata.broker.list",
+    "transactional.id",
+    "delivery.report.only.error",
 ];
 
 /// How an emitter works. Start from [`EmitterSettings::new`] and change what you need.

@@ -88,6 +88,11 @@ struct Reports {
 
 impl ClientContext for Reports {
     fn error(&self, error: KafkaError, reason: &str) {
+        // That all brokers are down follows from an error that came before and said why.
+        let follows = error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown);
+        if follows && self.trouble.get().is_some() {
+            return;
+        }
         let reason = if reason.is_empty() { error.to_string() } else { reason.to_owned() };
         self.trouble.begin(reason);
     }

@@ -1,0 +1,89 @@
+//! Asking Kafka whether it is there, before anything is published.
+
+use super::arguments::Connection;
+use anyhow::{Context, bail};
+use rdkafka::client::ClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, DeliveryResult, Producer, ProducerContext};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// One question to a broker; a broker that is not there says so sooner.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Makes sure that a topic exists and can be reached.
+///
+/// # Errors
+/// No broker answers within the timeout, or the topic does not exist: with what to do.
+pub fn check_topic(connection: &Connection, topic: &str) -> anyhow::Result<()> {
+    let client: BaseProducer<LastError> = client_config(connection)
+        .create_with_context(LastError::default())
+        .context("Kafka's client refuses its options")?;
+    let timeout = connection.timeout.magnitude();
+    let deadline = Instant::now() + timeout;
+    loop {
+        let patience = QUESTION_TIMEOUT.min(deadline.saturating_duration_since(Instant::now()));
+        // All topics are asked for, as asking for one by name may create it.
+        match client.client().fetch_metadata(None, patience) {
+            Ok(metadata) => {
+                let found = metadata.topics().iter().find(|found| found.name() == topic);
+                if found.is_some_and(|found| !found.partitions().is_empty()) {
+                    return Ok(());
+                }
+                bail!(
+                    "topic `{topic}` does not exist at {}: start ingest, which creates it, or create it with Kafka's \
+                     own tool (kafka-topics --create), or name another one with --topic",
+                    connection.brokers
+                );
+            }
+            Err(error) if Instant::now() >= deadline => {
+                let reason = client.context().take().unwrap_or_else(|| error.to_string());
+                bail!(
+                    "no Kafka broker answered at {} within {} ({reason}): start Kafka, or name it with --brokers or \
+                     KAFKA_BROKERS; nothing was published",
+                    connection.brokers,
+                    connection.timeout
+                );
+            }
+            // Errors that explain the failure arrive while the client is polled.
+            Err(_) => client.poll(Duration::from_millis(100)),
+        }
+    }
+}
+
+/// Settings of all clients of this command.
+pub fn client_config(connection: &Connection) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("client.id", "emit");
+    for (key, value) in &connection.options {
+        config.set(key, value);
+    }
+    config.set("bootstrap.servers", &connection.brokers);
+    config
+}
+
+/// Keeps the last thing the client complained about: it says more than "timed out".
+#[derive(Default)]
+struct LastError(Mutex<Option<String>>);
+
+impl LastError {
+    fn take(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl ClientContext for LastError {
+    fn error(&self, error: KafkaError, reason: &str) {
+        // That all brokers are down follows from the error that came before.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        }
+    }
+}
+
+impl ProducerContext for LastError {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _result: &DeliveryResult<'_>, (): ()) {}
+}
