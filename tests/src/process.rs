@@ -69,7 +69,7 @@ impl Process {
 
     /// The address of its ops listener, as its log names it.
     pub async fn ops_address(&self) -> String {
-        let line = self.says("ops listener").await;
+        let line = self.says("health and metrics on http://").await;
         line.split("http://")
             .nth(1)
             .and_then(|rest| rest.split(['/', ' ', '"']).next())
