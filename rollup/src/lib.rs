@@ -1,1 +1,19 @@
-//! Ledger to aggregates.
+//! Ledger to aggregates: keeps the rollups of passed quarter hours, days and months up to date, rebuilds them, and
+//! proves them against the ledger. `README.md` beside this crate is the guide.
+
+mod chunks;
+mod frontier;
+mod level;
+pub mod metrics;
+mod organisations;
+mod queries;
+mod recompute;
+mod request;
+mod run;
+mod settings;
+mod worker;
+mod worklist;
+
+pub use run::run;
+pub use settings::{RollupSettings, WorkerSettings};
+pub use worker::{FAIL_POINTS, Step, Worker};

@@ -1,0 +1,11 @@
+-- Which quarter hours of these organisations were ever touched?
+--
+-- Reads `touches` along its key, bounded by the organisations.
+SELECT
+    toString(org_id) AS org_id,
+    toUnixTimestamp(quarter) AS quarter,
+    max(touches.last_position) AS last_position
+FROM touches
+WHERE org_id IN {orgs:Array(String)}
+    AND quarter >= toDateTime({since:UInt32}, 'UTC') AND quarter < toDateTime({until:UInt32}, 'UTC')
+GROUP BY org_id, quarter

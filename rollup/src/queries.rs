@@ -1,0 +1,178 @@
+//! The small reads: what the worker asks before it decides. Each has its statement in `sql/`.
+
+use crate::level::Level;
+use crate::request::Request;
+use clickhouse::Row;
+use serde::{Deserialize, Serialize};
+use warehouse::{Warehouse, WarehouseError};
+
+/// A partition of the newest source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Row, Deserialize)]
+pub struct SourceStart {
+    /// The source's number.
+    pub source: u16,
+    /// The partition's number.
+    pub partition: u16,
+    /// Number of partitions of the source.
+    pub partitions: u16,
+    /// Consumer position before its first message.
+    pub start_position: u64,
+    /// The generation that holds.
+    pub generation: u32,
+}
+
+/// What one batch row covers: `(from, to]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchInterval {
+    /// Consumer position before its first message.
+    pub from_position: u64,
+    /// Consumer position after its last message.
+    pub to_position: u64,
+    /// Highest append time, in Unix milliseconds.
+    pub appended_at_ms: i64,
+}
+
+/// A quarter hour that was touched.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Deserialize)]
+pub struct Touched {
+    /// The organisation.
+    pub org_id: String,
+    /// Start of the quarter hour, in Unix seconds.
+    pub quarter: u32,
+    /// The last touch.
+    pub last_position: u64,
+}
+
+/// A stored row of a rollup, without what is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Deserialize)]
+pub struct Stored {
+    /// The organisation.
+    pub org_id: String,
+    /// Start of its interval, in Unix seconds.
+    pub starts_at: u32,
+    /// End of its interval, in Unix seconds.
+    pub ends_at: u32,
+    /// The position it was cut at.
+    pub through: u64,
+}
+
+/// Number of ledger rows of a quarter hour.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Deserialize)]
+pub struct Size {
+    /// The organisation.
+    pub org_id: String,
+    /// Start of the quarter hour, in Unix seconds.
+    pub quarter: u32,
+    /// Rows, repeats included.
+    pub ledger_rows: u64,
+}
+
+/// The bookmark of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct Bookmark {
+    /// The generation it holds for.
+    pub generation: u32,
+    /// The partition.
+    pub partition: u16,
+    /// Every bucket touched up to here was computed once it had passed.
+    pub bookmark: u64,
+}
+
+/// The newest source of calls, one row a partition; empty while none is recorded.
+pub(crate) async fn newest_source(warehouse: &Warehouse) -> Result<Vec<SourceStart>, WarehouseError> {
+    let query = warehouse.read(include_str!("../sql/newest_source.sql"));
+    warehouse.fetch_all("reading the sources", query).await
+}
+
+/// The batches at and behind these frontiers, by partition.
+pub(crate) async fn batches_from(
+    warehouse: &Warehouse,
+    frontiers: &[u64],
+) -> Result<Vec<(u16, Vec<BatchInterval>)>, WarehouseError> {
+    #[derive(Row, Deserialize)]
+    struct Batch {
+        partition: u16,
+        from_position: u64,
+        to_position: u64,
+        appended_at_ms: i64,
+    }
+    let query = warehouse.read(include_str!("../sql/batches_from.sql")).param("frontiers", frontiers);
+    let rows: Vec<Batch> = warehouse.fetch_all("reading the batches", query).await?;
+    let interval = |row: &Batch| BatchInterval {
+        from_position: row.from_position,
+        to_position: row.to_position,
+        appended_at_ms: row.appended_at_ms,
+    };
+    Ok(rows
+        .chunk_by(|left, right| left.partition == right.partition)
+        .filter_map(|rows| Some((rows.first()?.partition, rows.iter().map(interval).collect())))
+        .collect())
+}
+
+/// Touches behind the cursors, by partition the lowest `limit` of them, in the order of their positions.
+pub(crate) async fn touched_since(
+    warehouse: &Warehouse,
+    cursors: &[u64],
+    limit: u64,
+) -> Result<Vec<Touched>, WarehouseError> {
+    let query = warehouse
+        .read(include_str!("../sql/touched_since.sql"))
+        .param("cursors", cursors)
+        .param("lowest_cursor", cursors.iter().min().copied().unwrap_or_default())
+        .param("limit", limit);
+    warehouse.fetch_all("reading the touches", query).await
+}
+
+/// All touches of these organisations between two instants (Unix seconds).
+pub(crate) async fn touched_of(
+    warehouse: &Warehouse,
+    orgs: &[&str],
+    since: u32,
+    until: u32,
+) -> Result<Vec<Touched>, WarehouseError> {
+    let query = warehouse
+        .read(include_str!("../sql/touched_of.sql"))
+        .param("orgs", orgs)
+        .param("since", since)
+        .param("until", until);
+    warehouse.fetch_all("reading the touches of organisations", query).await
+}
+
+/// The stored rows of the buckets of a request.
+pub(crate) async fn stored(
+    warehouse: &Warehouse,
+    level: Level,
+    request: &Request,
+) -> Result<Vec<Stored>, WarehouseError> {
+    let sql = include_str!("../sql/stored.sql").replace("{{table}}", level.table());
+    warehouse.fetch_all("reading how far rows go", request.bind(warehouse.read(&sql))).await
+}
+
+/// The ledger rows of the quarter hours of a request; those without any are left out.
+pub(crate) async fn sizes(warehouse: &Warehouse, request: &Request) -> Result<Vec<Size>, WarehouseError> {
+    let query = request.bind(warehouse.read(include_str!("../sql/sizes.sql")));
+    warehouse.fetch_all("counting ledger rows", query).await
+}
+
+/// Organisations with a zone other than UTC, and its name.
+pub(crate) async fn zones(warehouse: &Warehouse) -> Result<Vec<(String, String)>, WarehouseError> {
+    let query = warehouse.read(include_str!("../sql/zones.sql"));
+    warehouse.fetch_all("reading the zones", query).await
+}
+
+/// The bookmarks of a generation.
+pub(crate) async fn bookmarks(
+    warehouse: &Warehouse,
+    generation: u32,
+) -> Result<Vec<(u16, u64)>, WarehouseError> {
+    let query = warehouse.read(include_str!("../sql/bookmarks.sql")).param("generation", generation);
+    warehouse.fetch_all("reading the bookmarks", query).await
+}
+
+/// Remembers bookmarks.
+pub(crate) async fn write_bookmarks(
+    warehouse: &Warehouse,
+    bookmarks: &[Bookmark],
+) -> Result<(), WarehouseError> {
+    warehouse.insert_rows("writing the bookmarks", "rollup_progress", bookmarks).await
+}

@@ -1,0 +1,276 @@
+//! The worker: looks at the frontier, and computes what has passed since.
+//!
+//! Nothing here decides what is true. A row judges itself by its position and the touches of its interval, so it does
+//! not matter whether this worker is late, runs twice, was killed between two levels, or was frozen while others went
+//! on: what it did not write is read from the level below, and what it writes too late is not used.
+
+use crate::frontier::{FrontierReader, Frontiers};
+use crate::level::Level;
+use crate::metrics;
+use crate::organisations::{OrgNumber, Organisations};
+use crate::queries::{self, Bookmark};
+use crate::recompute::Recompute;
+use crate::settings::WorkerSettings;
+use crate::worklist::{Bucket, Worklist};
+use proto::Position;
+use service::failpoint;
+use service::shutdown::Shutdown;
+use std::time::{Duration, Instant};
+use warehouse::calendar::Tz;
+use warehouse::{Warehouse, WarehouseError};
+
+/// Where a crash test can kill the worker: after each level of a step that computed something, and after a bookmark.
+pub const FAIL_POINTS: [&str; 4] = ["after_quarters", "after_days", "after_months", "after_bookmark"];
+
+/// Most touches taken into the worklist at once, a partition: bounds its memory when the worker is far behind.
+const TOUCHES_PER_LOOK: u64 = 200_000;
+/// How often zones are read again.
+const ZONES_INTERVAL: Duration = Duration::from_secs(5);
+/// How often bookmarks are written at most. They only save a restart some work.
+const BOOKMARK_INTERVAL: Duration = Duration::from_secs(10);
+/// Organisations whose touches are read at once when their zone changed.
+const REZONED_AT_ONCE: usize = 200;
+
+/// What a step found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// No source of calls is recorded: ingest has never run.
+    NoSource,
+    /// Everything that has passed is computed.
+    Idle,
+    /// There is more to do right away.
+    Behind,
+}
+
+/// One worker's state. All of it can be lost: it is found again from the touches.
+pub struct Worker {
+    warehouse: Warehouse,
+    settings: WorkerSettings,
+    shutdown: Shutdown,
+    frontier_reader: FrontierReader,
+    organisations: Organisations,
+    worklist: Worklist,
+    place: Option<Place>,
+    zones_read: Option<Instant>,
+    bookmarks_written: Option<Instant>,
+}
+
+/// Where in the touches of one source and generation the worker is, a partition.
+struct Place {
+    source: u16,
+    generation: u32,
+    /// Touches up to here were looked at. The highest position there is for partitions of other workers.
+    cursors: Vec<Position>,
+    bookmarks: Vec<Position>,
+}
+
+impl Worker {
+    /// A worker that knows nothing yet.
+    pub fn new(warehouse: Warehouse, settings: WorkerSettings, shutdown: Shutdown) -> Self {
+        Self {
+            warehouse,
+            settings,
+            shutdown,
+            frontier_reader: FrontierReader::default(),
+            organisations: Organisations::default(),
+            worklist: Worklist::default(),
+            place: None,
+            zones_read: None,
+            bookmarks_written: None,
+        }
+    }
+
+    /// One step: frontier, touches, then level by level what is due. After an error it can be called again.
+    ///
+    /// # Errors
+    /// ClickHouse's.
+    pub async fn step(&mut self) -> Result<Step, WarehouseError> {
+        let began = Instant::now();
+        // The frontier comes first: every touch up to it was written before it moved there.
+        let Some(frontiers) = self.frontier_reader.read(&self.warehouse).await? else {
+            return Ok(Step::NoSource);
+        };
+        self.find_place(&frontiers).await?;
+        self.read_zones().await?;
+        let looked_at_all = self.look(&frontiers).await?;
+        let mut computed = 0;
+        for (level, fail_point) in Level::ALL.into_iter().zip(FAIL_POINTS) {
+            // A day whose quarter hours are not all looked at would be computed from the ledger, and so twice.
+            if level == Level::Quarter || looked_at_all {
+                let count = self.compute(level, &frontiers).await?;
+                computed += count;
+                if count > 0 {
+                    failpoint::hit(fail_point);
+                }
+            }
+        }
+        let positions_behind = self.write_bookmarks(&frontiers).await?;
+        for level in Level::ALL {
+            metrics::waiting(level, self.worklist.len(level));
+        }
+        metrics::step(began.elapsed(), positions_behind);
+        Ok(if looked_at_all && computed == 0 { Step::Idle } else { Step::Behind })
+    }
+
+    /// Starts from the bookmarks where source or generation are new.
+    async fn find_place(&mut self, frontiers: &Frontiers) -> Result<(), WarehouseError> {
+        let is_same =
+            |place: &Place| (place.source, place.generation) == (frontiers.source, frontiers.generation);
+        if self.place.as_ref().is_some_and(is_same) {
+            return Ok(());
+        }
+        let mut cursors = vec![Position::ZERO; frontiers.partitions.len()];
+        for (partition, bookmark) in queries::bookmarks(&self.warehouse, frontiers.generation).await? {
+            let bookmark = Position::from_u64(bookmark);
+            // One of another source does not count: its partitions may have held other organisations.
+            if let Some(cursor) = cursors.get_mut(usize::from(partition))
+                && bookmark.source() == frontiers.source
+            {
+                *cursor = bookmark;
+            }
+        }
+        let bookmarks = cursors.clone();
+        for (partition, cursor) in cursors.iter_mut().enumerate() {
+            if !self.is_ours(partition) {
+                *cursor = Position::from_u64(u64::MAX);
+            }
+        }
+        self.worklist = Worklist::default();
+        self.place =
+            Some(Place { source: frontiers.source, generation: frontiers.generation, cursors, bookmarks });
+        Ok(())
+    }
+
+    fn is_ours(&self, partition: usize) -> bool {
+        partition as u32 % self.settings.count == self.settings.index
+    }
+
+    /// Takes what was touched since the last look into the worklist. Returns whether that was all.
+    async fn look(&mut self, frontiers: &Frontiers) -> Result<bool, WarehouseError> {
+        let Some(place) = &mut self.place else { return Ok(true) };
+        let cursors: Vec<u64> = place.cursors.iter().map(|cursor| cursor.as_u64()).collect();
+        let touched = queries::touched_since(&self.warehouse, &cursors, TOUCHES_PER_LOOK).await?;
+        self.worklist.begin_look();
+        let mut found = vec![(0, Position::ZERO); cursors.len()];
+        for touch in &touched {
+            let org = self.organisations.number(&touch.org_id);
+            let last_touch = Position::from_u64(touch.last_position);
+            for level in Level::ALL {
+                let interval = level.interval(self.organisations.zone(org), touch.quarter);
+                self.worklist.touch(level, Bucket { org, interval }, last_touch);
+            }
+            let (count, highest) = &mut found[self.organisations.partition(org, frontiers.count())];
+            *count += 1;
+            *highest = (*highest).max(last_touch);
+        }
+        let mut looked_at_all = true;
+        for ((cursor, frontier), (count, highest)) in
+            place.cursors.iter_mut().zip(&frontiers.partitions).zip(found)
+        {
+            let is_cut = count >= TOUCHES_PER_LOOK;
+            looked_at_all &= !is_cut;
+            // Not beyond the frontier: a touch behind it will be found again, one that is on its way up to it too.
+            let looked_to = if is_cut { highest.min(frontier.at) } else { frontier.at };
+            *cursor = (*cursor).max(looked_to);
+        }
+        Ok(looked_at_all)
+    }
+
+    /// Computes what is due of one level. Returns how many buckets that was.
+    async fn compute(&mut self, level: Level, frontiers: &Frontiers) -> Result<usize, WarehouseError> {
+        let grace_ms = self.settings.grace.get().as_millis() as i64;
+        let due = self.worklist.due(level, &self.organisations, frontiers, grace_ms);
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let recompute = Recompute {
+            warehouse: &self.warehouse,
+            organisations: &self.organisations,
+            frontiers,
+            settings: &self.settings,
+            shutdown: &self.shutdown,
+        };
+        let asked: Vec<Bucket> = due.iter().map(|due| due.bucket).collect();
+        let open: Vec<Bucket> =
+            recompute.without_usable_row(level, due).await?.iter().map(|due| due.bucket).collect();
+        let is_open: hashbrown::HashSet<Bucket> = open.iter().copied().collect();
+        for bucket in asked.iter().filter(|bucket| !is_open.contains(*bucket)) {
+            self.worklist.done(level, bucket);
+        }
+        let mut count = 0;
+        let worklist = &mut self.worklist;
+        recompute
+            .compute(level, open, |stored| {
+                count += stored.len();
+                stored.iter().for_each(|bucket| worklist.done(level, bucket));
+            })
+            .await?;
+        Ok(count)
+    }
+
+    /// Reads the zones now and then. Where one has changed, all days and months of the organisation are other intervals
+    /// now, so everything it ever touched is on the list again.
+    async fn read_zones(&mut self) -> Result<(), WarehouseError> {
+        if self.zones_read.is_some_and(|read| read.elapsed() < ZONES_INTERVAL) {
+            return Ok(());
+        }
+        let before: Vec<(OrgNumber, Tz)> =
+            self.organisations.numbers().map(|org| (org, self.organisations.zone(org))).collect();
+        self.organisations.set_zones(queries::zones(&self.warehouse).await?);
+        let rezoned: Vec<OrgNumber> = before
+            .into_iter()
+            .filter(|(org, zone)| self.organisations.zone(*org) != *zone)
+            .map(|(org, _)| org)
+            .collect();
+        for orgs in rezoned.chunks(REZONED_AT_ONCE) {
+            let ids: Vec<&str> = orgs.iter().map(|org| self.organisations.id(*org)).collect();
+            let touched = queries::touched_of(&self.warehouse, &ids, 0, u32::MAX).await?;
+            orgs.iter().for_each(|org| self.worklist.forget_days_and_months(*org));
+            for touch in touched {
+                let org = self.organisations.number(&touch.org_id);
+                for level in [Level::Day, Level::Month] {
+                    let interval = level.interval(self.organisations.zone(org), touch.quarter);
+                    self.worklist.touch(
+                        level,
+                        Bucket { org, interval },
+                        Position::from_u64(touch.last_position),
+                    );
+                }
+            }
+        }
+        self.zones_read = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Remembers where a restart may begin to look. Returns how many positions lie between there and the frontiers.
+    async fn write_bookmarks(&mut self, frontiers: &Frontiers) -> Result<u64, WarehouseError> {
+        let Some(place) = &mut self.place else { return Ok(0) };
+        let bookmarks = self.worklist.bookmarks(&self.organisations, &place.cursors);
+        let is_ours = |partition: &usize| *partition as u32 % self.settings.count == self.settings.index;
+        let positions_behind = (frontiers.partitions.iter().zip(&bookmarks).enumerate())
+            .filter(|(partition, _)| is_ours(partition))
+            .map(|(_, (frontier, bookmark))| frontier.at.as_u64().saturating_sub(bookmark.as_u64()))
+            .sum();
+        if self.bookmarks_written.is_some_and(|written| written.elapsed() < BOOKMARK_INTERVAL) {
+            return Ok(positions_behind);
+        }
+        let moved: Vec<Bookmark> = (0..bookmarks.len())
+            .filter(is_ours)
+            .filter(|partition| bookmarks[*partition] > place.bookmarks[*partition])
+            .map(|partition| Bookmark {
+                generation: place.generation,
+                partition: partition as u16,
+                bookmark: bookmarks[partition].as_u64(),
+            })
+            .collect();
+        if !moved.is_empty() {
+            queries::write_bookmarks(&self.warehouse, &moved).await?;
+            for bookmark in &moved {
+                place.bookmarks[usize::from(bookmark.partition)] = Position::from_u64(bookmark.bookmark);
+            }
+            self.bookmarks_written = Some(Instant::now());
+            failpoint::hit("after_bookmark");
+        }
+        Ok(positions_behind)
+    }
+}

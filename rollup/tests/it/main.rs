@@ -1,0 +1,6 @@
+//! The rollup worker on the real engine. `make test` starts it; see `system_tests::Stack` for running one test.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod levels;
+mod world;

@@ -1,0 +1,360 @@
+//! A ledger of a test's own with everything that belongs to it, written as ingest would; and a naive model of it.
+
+use clickhouse::Row;
+use proto::{Call, Charge, Position};
+use rollup::{Step, Worker, WorkerSettings};
+use serde::Deserialize;
+use service::shutdown::Shutdown;
+use std::collections::{BTreeMap, BTreeSet};
+use system_tests::{Room, Stack};
+use warehouse::calendar::{self, Interval, Tz};
+use warehouse::{BatchRow, LedgerBlock, OrganisationRow, SourceRow, TouchRow, Warehouse};
+
+/// Number of the source.
+const SOURCE: u16 = 1;
+
+/// A message in the ledger.
+#[derive(Clone)]
+pub struct Message {
+    pub call: Call,
+    pub partition: u16,
+    pub position: Position,
+}
+
+/// A room with a source, and what was written to it.
+pub struct World {
+    pub room: Room,
+    pub partitions: u16,
+    pub messages: Vec<Message>,
+    next_offsets: Vec<i64>,
+    zone_versions: u64,
+}
+
+/// What tells a cell from another: member, reason, provider, model, currency.
+pub type CellKey = [String; 5];
+
+/// Sums of a cell: calls, input tokens, output tokens, and units of 10^-12 credits and provider cost.
+pub type CellSums = (u64, u64, u64, i128, i128);
+
+/// All cells of a bucket.
+pub type Cells = BTreeMap<CellKey, CellSums>;
+
+/// A stored row as it stands in the table.
+#[derive(Clone, Debug, PartialEq, Row, Deserialize)]
+pub struct StoredRow {
+    pub org_id: String,
+    pub starts_at: u32,
+    pub ends_at: u32,
+    pub generation: u32,
+    pub through: u64,
+    pub calls: u64,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub credits: i128,
+    #[serde(rename = "cells.member_id")]
+    pub member_ids: Vec<String>,
+    #[serde(rename = "cells.reason")]
+    pub reasons: Vec<String>,
+    #[serde(rename = "cells.provider")]
+    pub providers: Vec<String>,
+    #[serde(rename = "cells.model")]
+    pub models: Vec<String>,
+    #[serde(rename = "cells.currency")]
+    pub currencies: Vec<String>,
+    #[serde(rename = "cells.calls")]
+    pub cell_calls: Vec<u64>,
+    #[serde(rename = "cells.input_tokens")]
+    pub cell_input_tokens: Vec<u64>,
+    #[serde(rename = "cells.output_tokens")]
+    pub cell_output_tokens: Vec<u64>,
+    #[serde(rename = "cells.credits")]
+    pub cell_credits: Vec<i128>,
+    #[serde(rename = "cells.provider_cost")]
+    pub cell_provider_costs: Vec<i128>,
+}
+
+impl StoredRow {
+    pub fn cells(&self) -> Cells {
+        (0..self.member_ids.len())
+            .map(|at| {
+                let key = [&self.member_ids, &self.reasons, &self.providers, &self.models, &self.currencies]
+                    .map(|texts| texts[at].clone());
+                let sums = (
+                    self.cell_calls[at],
+                    self.cell_input_tokens[at],
+                    self.cell_output_tokens[at],
+                    self.cell_credits[at],
+                    self.cell_provider_costs[at],
+                );
+                (key, sums)
+            })
+            .collect()
+    }
+}
+
+impl World {
+    /// An empty ledger of one source with so many partitions.
+    pub async fn new(test: &str, partitions: u16) -> Self {
+        let room = Room::new(&Stack::shared(), test).await;
+        let source = |partition| SourceRow {
+            source: SOURCE,
+            partition,
+            kind: "calls".into(),
+            cluster_id: "test".into(),
+            topic: "test".into(),
+            topic_id: "test".into(),
+            partitions,
+            start_position: Position::before(SOURCE, 0).unwrap().as_u64(),
+            end_position: 0,
+        };
+        let rows: Vec<SourceRow> = (0..partitions).map(source).collect();
+        room.warehouse().insert_rows("recording", "sources", &rows).await.unwrap();
+        let next_offsets = vec![0; usize::from(partitions)];
+        Self { room, partitions, messages: Vec::new(), next_offsets, zone_versions: 0 }
+    }
+
+    pub fn warehouse(&self) -> &Warehouse {
+        self.room.warehouse()
+    }
+
+    /// Names an organisation's zone, as the directory topic would.
+    pub async fn set_zone(&mut self, org_id: &str, zone: &str) {
+        self.zone_versions += 1;
+        let row = OrganisationRow {
+            org_id: org_id.into(),
+            position: self.zone_versions,
+            short_name: org_id.into(),
+            display_name: org_id.into(),
+            time_zone: zone.into(),
+        };
+        self.warehouse().insert_rows("naming", "organisations", &[row]).await.unwrap();
+    }
+
+    /// Appends calls as one batch a partition, at an append time: ledger rows, touches, batch row.
+    pub async fn append(&mut self, calls: &[Call], appended_at_ms: i64) {
+        let from: Vec<i64> = self.next_offsets.clone();
+        let first_new = self.messages.len();
+        for call in calls {
+            let partition = proto::partition_of(call.key(), u32::from(self.partitions)) as u16;
+            let offset = &mut self.next_offsets[usize::from(partition)];
+            let position = Position::of_message(SOURCE, *offset).unwrap();
+            *offset += 1;
+            self.messages.push(Message { call: call.clone(), partition, position });
+        }
+        self.write(&self.messages[first_new..], appended_at_ms).await;
+        for partition in 0..self.partitions {
+            let (from, to) = (from[usize::from(partition)], self.next_offsets[usize::from(partition)]);
+            self.write_batch(partition, from, to, appended_at_ms).await;
+        }
+    }
+
+    /// Writes ledger rows and touches of messages, once more where they are there already.
+    pub async fn write(&self, messages: &[Message], appended_at_ms: i64) {
+        let mut block = LedgerBlock::default();
+        let encoded: Vec<Vec<u8>> = messages.iter().map(|message| message.call.encode()).collect();
+        for (message, bytes) in messages.iter().zip(&encoded) {
+            let view = proto::decode_call(bytes).unwrap();
+            block.push(&view, message.position, message.partition, appended_at_ms);
+        }
+        if block.is_empty() {
+            return;
+        }
+        let warehouse = self.warehouse();
+        warehouse.insert_native("writing", "ai_calls", LedgerBlock::columns(), block.encode()).await.unwrap();
+        let touches: Vec<TouchRow> = block
+            .touches()
+            .into_iter()
+            .map(|touch| TouchRow {
+                org_id: touch.org_id,
+                quarter: touch.quarter,
+                first_position: touch.first.as_u64(),
+                last_position: touch.last.as_u64(),
+            })
+            .collect();
+        warehouse.insert_rows("touching", "touches", &touches).await.unwrap();
+    }
+
+    /// Writes a batch row for offsets `from..to`, all of which became ledger rows.
+    pub async fn write_batch(&self, partition: u16, from: i64, to: i64, appended_at_ms: i64) {
+        let position = |offset| Position::before(SOURCE, offset).unwrap().as_u64();
+        let row = BatchRow {
+            partition,
+            from_position: position(from),
+            to_position: position(to),
+            ledger_rows: (to - from) as u64,
+            dead_letters: 0,
+            rerouted: 0,
+            empty_offsets: 0,
+            lost: 0,
+            appended_at: appended_at_ms,
+        };
+        self.warehouse().insert_rows("batching", "batches", &[row]).await.unwrap();
+    }
+
+    /// A worker of this ledger.
+    pub fn worker(&self) -> Worker {
+        Worker::new(self.warehouse().clone(), worker_settings(), Shutdown::new())
+    }
+
+    /// Lets a worker step until nothing is left to do.
+    pub async fn settle(&self, worker: &mut Worker) {
+        let mut idle = 0;
+        for _ in 0..100 {
+            idle = if worker.step().await.unwrap() == Step::Idle { idle + 1 } else { 0 };
+            // A bucket is quiet, and due, one look after its last touch was seen.
+            if idle == 2 {
+                return;
+            }
+        }
+        panic!("the worker finds something to do at every step");
+    }
+
+    /// All rows of a level as a reader sees them.
+    pub async fn rows(&self, table: &str) -> Vec<StoredRow> {
+        let sql = format!(
+            "SELECT toString(org_id) AS org_id, toUnixTimestamp(starts_at) AS starts_at, toUnixTimestamp(ends_at) AS ends_at, \
+             generation, through, calls, input_tokens, output_tokens, credits, \
+             cells.member_id, cells.reason, cells.provider, cells.model, cells.currency, cells.calls, \
+             cells.input_tokens, cells.output_tokens, cells.credits, cells.provider_cost \
+             FROM {table} FINAL ORDER BY org_id, starts_at, ends_at"
+        );
+        self.warehouse().fetch_all("reading rows", self.warehouse().read(&sql)).await.unwrap()
+    }
+
+    /// The highest position written to an organisation's partition.
+    pub fn position_of(&self, org_id: &str) -> Position {
+        let partition = proto::partition_of(org_id.as_bytes(), u32::from(self.partitions));
+        Position::before(SOURCE, self.next_offsets[partition as usize]).unwrap()
+    }
+
+    /// What an interval of an organisation holds at a position: the first write of each identity.
+    pub fn model(&self, org_id: &str, interval: Interval, at: Position) -> Cells {
+        let mut first: BTreeMap<(i64, proto::EventId), &Message> = BTreeMap::new();
+        for message in &self.messages {
+            let inside =
+                message.call.org_id.as_str() == org_id && interval.contains_ms(message.call.occurred_at_ms());
+            if inside && message.position <= at {
+                let identity = (message.call.occurred_at_ms(), message.call.event_id);
+                let kept = first.entry(identity).or_insert(message);
+                if message.position < kept.position {
+                    *kept = message;
+                }
+            }
+        }
+        let mut cells = Cells::new();
+        for message in first.values() {
+            let call = &message.call;
+            let (currency, credits, cost) = match &call.charge {
+                Charge::Credits(credits) => ("", credits.0.units(), 0),
+                Charge::ProviderCost(cost) => (cost.currency.as_str(), 0, cost.amount.units()),
+            };
+            let key = [
+                call.member_id.as_str(),
+                call.reason.as_str(),
+                call.provider.as_str(),
+                call.model.as_str(),
+                currency,
+            ]
+            .map(str::to_owned);
+            let sums = cells.entry(key).or_default();
+            sums.0 += 1;
+            sums.1 += u64::from(call.input_tokens);
+            sums.2 += u64::from(call.output_tokens);
+            sums.3 += credits;
+            sums.4 += cost;
+        }
+        cells
+    }
+
+    /// Organisations of the ledger.
+    pub fn org_ids(&self) -> BTreeSet<String> {
+        self.messages.iter().map(|message| message.call.org_id.to_string()).collect()
+    }
+
+    /// The intervals of a level that hold calls of an organisation and ended before an instant.
+    pub fn passed(&self, table: &str, org_id: &str, zone: Tz, before_ms: i64) -> BTreeSet<Interval> {
+        let of = |message: &Message| {
+            let unix_ms = message.call.occurred_at_ms();
+            match table {
+                "usage_quarter_hourly" => calendar::quarter_of(unix_ms),
+                "usage_daily" => calendar::day(zone, calendar::date_of(zone, unix_ms)),
+                _ => calendar::month(zone, calendar::date_of(zone, unix_ms)),
+            }
+        };
+        self.messages
+            .iter()
+            .filter(|message| message.call.org_id.as_str() == org_id)
+            .map(of)
+            .filter(|interval| interval.ends_at * 1000 <= before_ms)
+            .collect()
+    }
+
+    /// Asserts that every passed bucket of every level has a row that holds what the model says, at the newest position.
+    pub async fn assert_complete(&self, zones: &BTreeMap<String, Tz>, before_ms: i64) {
+        for table in TABLES {
+            let rows = self.rows(table).await;
+            for org_id in self.org_ids() {
+                let zone = zones.get(&org_id).copied().unwrap_or_default();
+                let at = self.position_of(&org_id);
+                for interval in self.passed(table, &org_id, zone, before_ms) {
+                    let row = rows
+                        .iter()
+                        .find(|row| row.org_id == org_id && is_of(row, interval))
+                        .unwrap_or_else(|| panic!("no row in {table} for {org_id} {interval:?}"));
+                    assert_eq!(
+                        row.cells(),
+                        self.model(&org_id, interval, at),
+                        "{table} {org_id} {interval:?}"
+                    );
+                }
+            }
+            self.assert_true(table, &rows);
+        }
+    }
+
+    /// Asserts that every row is what the model says at the row's own position, and consistent in itself.
+    pub fn assert_true(&self, table: &str, rows: &[StoredRow]) {
+        for row in rows {
+            let interval = Interval { starts_at: i64::from(row.starts_at), ends_at: i64::from(row.ends_at) };
+            let cells = row.cells();
+            let through = Position::from_u64(row.through);
+            assert_eq!(
+                cells,
+                self.model(&row.org_id, interval, through),
+                "{table} {} {interval:?}",
+                row.org_id
+            );
+            let keys: Vec<&CellKey> = cells.keys().collect();
+            assert_eq!(keys.len(), row.member_ids.len(), "a cell comes twice in {row:?}");
+            assert_eq!(
+                row.member_ids,
+                keys.iter().map(|key| key[0].clone()).collect::<Vec<_>>(),
+                "cells are sorted"
+            );
+            let sums = cells.values().fold((0, 0, 0, 0), |sum, cell| {
+                (sum.0 + cell.0, sum.1 + cell.1, sum.2 + cell.2, sum.3 + cell.3)
+            });
+            assert_eq!(
+                (row.calls, row.input_tokens, row.output_tokens, row.credits),
+                sums,
+                "totals of {row:?}"
+            );
+        }
+    }
+}
+
+/// Every level's table, the lowest first.
+pub const TABLES: [&str; 3] = ["usage_quarter_hourly", "usage_daily", "usage_monthly"];
+
+/// Settings of a worker that has no patience.
+pub fn worker_settings() -> WorkerSettings {
+    serde_json::from_value(serde_json::json!({
+        "index": 0, "count": 1, "step_interval": "10ms", "grace": "2s",
+        "rows_per_statement": 10_000, "buckets_per_statement": 50,
+    }))
+    .unwrap()
+}
+
+fn is_of(row: &StoredRow, interval: Interval) -> bool {
+    i64::from(row.starts_at) == interval.starts_at && i64::from(row.ends_at) == interval.ends_at
+}
