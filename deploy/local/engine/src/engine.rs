@@ -33,6 +33,8 @@ pub struct Session {
     pub settings: Vec<(String, String)>,
     /// ClickHouse runs what came by `GET` with `readonly = 2`: reading only, settings allowed.
     pub reads_only: bool,
+    /// `max_query_size`, if the statement as the engine gets it is longer than the default.
+    pub query_bytes: Option<usize>,
 }
 
 impl Engine {
@@ -114,6 +116,7 @@ impl Engine {
             }
         }
         arguments.push(format!("--log_comment={comment}"));
+        arguments.extend(session.query_bytes.map(|bytes| format!("--max_query_size={bytes}")));
 
         let mut connection = match self.chdb.connect(&arguments) {
             Some(connection) => connection,

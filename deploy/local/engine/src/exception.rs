@@ -75,9 +75,13 @@ impl Exception {
     pub fn from_engine(report: &str) -> Self {
         let text = report.split(", Stack trace (when copying").next().unwrap_or(report);
         let text = text.split(" (version ").next().unwrap_or(text).trim_end();
-        // An error of the statement inside an error of the client that ran it: only the first is news.
-        let inner = text.match_indices("Code: ").map(|(at, _)| at).take_while(|&at| at < 40).last();
-        let text = inner.map_or(text, |at| &text[at..]);
+        // The engine's client side wraps the error of a statement into one of its own: only the innermost is news.
+        let mut text = text;
+        while let Some((_, inner)) =
+            text.split_once("DB::Exception: ").filter(|(_, inner)| code_of(inner).is_some())
+        {
+            text = inner;
+        }
         match code_of(text) {
             Some(code) => Self { code, text: text.to_owned() },
             None => Self {
@@ -139,6 +143,11 @@ mod tests {
             "Code: 164. DB::Exception: Code: 164. DB::Exception: Cannot modify 'max_threads' setting in readonly mode. (READONLY) (version 26.7.2.1). (READONLY)",
         );
         assert_eq!(e.code, 164);
+        let thrice = "Code: 73. DB::Exception: Code: 73. DB::Exception: Code: 73. DB::Exception: Unknown format X. (UNKNOWN_FORMAT)";
+        assert_eq!(
+            Exception::from_engine(thrice).text,
+            "Code: 73. DB::Exception: Unknown format X. (UNKNOWN_FORMAT)"
+        );
         assert_eq!(
             e.text,
             "Code: 164. DB::Exception: Cannot modify 'max_threads' setting in readonly mode. (READONLY)"

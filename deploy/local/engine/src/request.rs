@@ -112,6 +112,7 @@ impl Call {
                 database: database.filter(|name| !name.is_empty() && name != "default"),
                 settings: Vec::new(),
                 reads_only: method == Method::GET || method == Method::HEAD,
+                query_bytes: None,
             },
             default_format,
             query_id: query_id.unwrap_or_else(|| Uuid::new_v4().to_string()),

@@ -23,7 +23,7 @@ use crate::flush::Flushes;
 use crate::handler::Context;
 use crate::rows::Rows;
 use crate::running::Watch;
-use crate::statement::Job;
+use crate::statement::{Job, QUERY_BYTES_MAX};
 
 /// Size of the pipe, and of the pieces read from it.
 pub const PIECE_BYTES: usize = 256 << 10;
@@ -82,9 +82,11 @@ struct Started {
 /// The engine's client side runs in this process. Told to write to a file, it streams one document, in constant
 /// memory; its streaming interface begins a new one, headers and all, with every block.
 fn start(server: &Arc<Context>, job: Job, text: &[u8], tail: &[u8], output: OwnedFd) -> Started {
-    let Job { heading, call, user, ticket } = job;
+    let Job { heading, mut call, user, ticket } = job;
     let clause = format!(" INTO OUTFILE '/dev/fd/{}' APPEND FORMAT {}", output.as_raw_fd(), heading.format);
     let sql = [text, clause.as_bytes(), tail].concat();
+    // What is added here does not count against the limit of the client's statement.
+    call.session.query_bytes = (sql.len() > QUERY_BYTES_MAX).then_some(sql.len());
     let watch = ticket.watch();
     let (done, outcome) = oneshot::channel();
     let engine = Arc::clone(&server.engine);

@@ -30,7 +30,7 @@ pub struct Job {
 }
 
 /// `max_query_size`: longest statement, the data of an `INSERT` apart.
-const QUERY_BYTES_MAX: usize = 262_144;
+pub const QUERY_BYTES_MAX: usize = 262_144;
 
 /// Runs the statement that the parameter `query` and the body make up together.
 pub async fn run(

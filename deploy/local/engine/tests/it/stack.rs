@@ -1,0 +1,202 @@
+//! `deploy/local/stack`, with a real Kafka beside the engine.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use tempfile::TempDir;
+
+use crate::support::{Answer, PATIENCE, artifacts, eventually, http, repository};
+
+struct Stack {
+    root: TempDir,
+    folder: PathBuf,
+}
+
+impl Stack {
+    fn new() -> Self {
+        let root = TempDir::new().unwrap();
+        let folder = root.path().join("a folder: with, odd = name");
+        Self { root, folder }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(arguments, &[])
+    }
+
+    fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        Command::new(repository().join("deploy/local/stack"))
+            .args(arguments)
+            .arg("--dir")
+            .arg(&self.folder)
+            .current_dir(self.root.path())
+            .env("ENGINE_BIN", env!("CARGO_BIN_EXE_local-engine"))
+            .env("AUDIT_ARTIFACTS_DIR", artifacts())
+            .env_remove("KAFKA_PORT")
+            .env_remove("KAFKA_CONTROLLER_PORT")
+            .env_remove("CLICKHOUSE_PORT")
+            .envs(variables.iter().copied())
+            .output()
+            .expect("bash")
+    }
+
+    fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output));
+        text(&output)
+    }
+
+    fn variable(&self, name: &str) -> String {
+        let env = std::fs::read_to_string(self.folder.join("stack.env")).expect("stack.env");
+        let prefix = format!("{name}=");
+        env.lines().find_map(|line| line.strip_prefix(&prefix)).expect(name).to_owned()
+    }
+
+    async fn sql(&self, sql: &str) -> Answer {
+        let request = http()
+            .post(self.variable("CLICKHOUSE_URL"))
+            .basic_auth(self.variable("CLICKHOUSE_USER"), Some(self.variable("CLICKHOUSE_PASSWORD")));
+        let answer = Answer::of(request.body(sql.to_owned())).await;
+        assert_eq!(answer.status, 200, "{sql}: {}", answer.text());
+        answer
+    }
+
+    fn kafka(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.variable("KAFKA_BROKERS"));
+        config
+    }
+
+    async fn create_topic(&self, name: &str, partitions: i32) {
+        let admin: AdminClient<_> = self.kafka().create().unwrap();
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        for result in admin.create_topics(&[topic], &AdminOptions::new()).await.unwrap() {
+            result.unwrap();
+        }
+    }
+
+    /// Records in all partitions of a topic.
+    fn records(&self, topic: &str, partitions: i32) -> i64 {
+        let consumer: BaseConsumer = self.kafka().create().unwrap();
+        (0..partitions)
+            .map(|partition| {
+                let (low, high) = consumer.fetch_watermarks(topic, partition, PATIENCE).unwrap();
+                high - low
+            })
+            .sum()
+    }
+
+    fn pid(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.join(format!("{name}.pid"))).expect("a pid").trim().to_owned()
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for log in ["kafka.log", "clickhouse.log"] {
+                let tail = std::fs::read_to_string(self.folder.join(log)).unwrap_or_default();
+                eprintln!("--- {log}\n{}", tail.lines().rev().take(20).collect::<Vec<_>>().join("\n"));
+            }
+        }
+        let output = self.run(&["wipe"]);
+        if !std::thread::panicking() {
+            assert!(output.status.success(), "{}", text(&output));
+            assert!(!self.folder.exists(), "wipe left something behind");
+        }
+    }
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn the_stack_starts_twice_survives_kill_9_and_feeds_the_engine_from_kafka() {
+    let stack = Stack::new();
+    assert_eq!(stack.run(&["status"]).status.code(), Some(3));
+    stack.ok(&["start", "--free-ports"]);
+    let (broker, url) = (stack.variable("KAFKA_BROKERS"), stack.variable("CLICKHOUSE_URL"));
+    for secret in ["passwords", "stack.env"] {
+        assert_eq!(mode(&stack.folder.join(secret)), 0o600, "{secret}");
+    }
+    let pids = (stack.pid("kafka"), stack.pid("clickhouse"));
+    stack.ok(&["start"]);
+    assert_eq!((stack.pid("kafka"), stack.pid("clickhouse")), pids, "a second start changes nothing");
+    assert!(stack.ok(&["status"]).contains("runs on"));
+    assert!(stack.ok(&["env"]).contains(&format!("export KAFKA_BROKERS={broker}")));
+
+    stack.create_topic("calls", 2).await;
+    let schema = "syntax = \"proto3\"; message Call { uint64 id = 1; string who = 2; }";
+    std::fs::write(stack.folder.join("clickhouse/format_schemas/call.proto"), schema).unwrap();
+    stack.sql("CREATE DATABASE audit").await;
+    stack.sql("CREATE TABLE audit.calls (id UInt64, who String) ENGINE = MergeTree ORDER BY id").await;
+    stack
+        .sql(&format!(
+            "CREATE TABLE audit.queue (id UInt64, who String) ENGINE = Kafka SETTINGS kafka_broker_list = '{broker}', \
+             kafka_topic_list = 'calls', kafka_group_name = 'engine', kafka_format = 'ProtobufSingle', \
+             kafka_schema = 'call:Call', kafka_flush_interval_ms = 200"
+        ))
+        .await;
+    stack.sql("INSERT INTO audit.queue SELECT number, 'me' FROM numbers(1000)").await;
+    stack.sql("CREATE MATERIALIZED VIEW audit.feed TO audit.calls AS SELECT * FROM audit.queue").await;
+    let arrived = || async {
+        let seen = stack.sql("SELECT count(), uniqExact(id) FROM audit.calls WHERE who = 'me'").await.text();
+        if seen == "1000\t1000\n" { Ok(()) } else { Err(seen) }
+    };
+    eventually(arrived).await;
+    stack.sql("DROP TABLE audit.feed SYNC").await;
+    stack.sql("DROP TABLE audit.queue SYNC").await;
+
+    for name in ["kafka", "clickhouse"] {
+        assert!(Command::new("kill").args(["-KILL", &stack.pid(name)]).status().unwrap().success());
+    }
+    eventually(|| async {
+        let status = text(&stack.run(&["status"]));
+        if status.contains("runs on") { Err(status) } else { Ok(()) }
+    })
+    .await;
+    stack.ok(&["start"]);
+    assert_eq!((stack.variable("KAFKA_BROKERS"), stack.variable("CLICKHOUSE_URL")), (broker, url));
+    eventually(arrived).await;
+    assert_eq!(stack.records("calls", 2), 1000);
+
+    stack.ok(&["stop", "--only", "kafka"]);
+    let status = stack.run(&["status"]);
+    assert_eq!(status.status.code(), Some(3));
+    let status = text(&status);
+    assert!(
+        status.contains("kafka       does not run") && status.contains("clickhouse  runs on"),
+        "{status}"
+    );
+    let stopped = stack.ok(&["stop"]);
+    assert!(!stopped.contains("warning"), "{stopped}");
+    stack.ok(&["stop"]);
+}
+
+#[test]
+fn a_start_that_cannot_work_says_why() {
+    let stack = Stack::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = stack.run_with(&["start", "--only", "clickhouse"], &[("CLICKHOUSE_PORT", &port)]);
+    let said = text(&output);
+    assert!(!output.status.success());
+    assert!(said.contains(&format!("port {port}")) && said.contains("CLICKHOUSE_PORT=…"), "{said}");
+
+    let output =
+        stack.run_with(&["start", "--only", "clickhouse", "--free-ports"], &[("PATH", "/nonexistent")]);
+    assert!(!output.status.success());
+    let output = stack.run_with(&["start"], &[("ENGINE_BIN", "/nonexistent"), ("CLICKHOUSE_PORT", "0")]);
+    assert!(!output.status.success());
+    for arguments in [&["start", "--only", "postgres"][..], &["start", "--nope"], &["restart"]] {
+        assert!(!stack.run(arguments).status.success(), "{arguments:?}");
+    }
+}
