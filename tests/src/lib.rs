@@ -4,7 +4,7 @@
 //! Tests share one stack, which `make test` starts on free ports and stops afterwards; a test that stops an engine or
 //! the broker starts a stack of its own.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
+#![expect(clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
 
 mod call;
 mod eventually;
