@@ -5,7 +5,7 @@
 //! date that a zone skipped is an empty day. Every offset since 1973 is a multiple of 15 minutes, so days and
 //! months are whole quarter hours.
 
-use chrono::{DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveTime, Offset, TimeZone};
+use chrono::{DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
 pub use chrono_tz::Tz;
 
 /// Length of the smallest bucket, in seconds.
@@ -51,7 +51,7 @@ pub fn days(zone: Tz, since: NaiveDate, until: NaiveDate) -> Interval {
 
 /// The date whose [`day`] holds an instant in Unix milliseconds.
 pub fn date_of(zone: Tz, unix_ms: i64) -> NaiveDate {
-    let shown = local(zone, unix_ms.div_euclid(1000)).date();
+    let shown = wall_clock(zone, unix_ms.div_euclid(1000)).date();
     // Where a clock is set back across midnight it shows the former date once more; the day has begun all the same.
     let following = next(shown);
     if unix_ms >= day_start(zone, following) * 1000 { following } else { shown }
@@ -72,32 +72,38 @@ pub fn first_of_previous_month(date: NaiveDate) -> NaiveDate {
     first_of_month(first_of_month(date) - Days::new(1))
 }
 
-fn next(date: NaiveDate) -> NaiveDate {
-    date + Days::new(1)
-}
-
-/// Unix seconds at which a date begins in a zone.
-fn day_start(zone: Tz, date: NaiveDate) -> i64 {
-    let midnight = date.and_time(NaiveTime::MIN);
-    match zone.from_local_datetime(&midnight) {
+/// Unix seconds of the first instant at which a zone's wall clock shows this time or a later one: the earlier of the
+/// two where it comes twice, the end of the gap where it does not exist.
+pub fn first_instant(zone: Tz, wall: NaiveDateTime) -> i64 {
+    match zone.from_local_datetime(&wall) {
         MappedLocalTime::Single(instant) | MappedLocalTime::Ambiguous(instant, _) => instant.timestamp(),
         MappedLocalTime::None => {
-            // Midnight falls into a gap. No gap is longer than a day and a bit, and around it the wall clock only
-            // runs forward: search for the first second that shows midnight or later.
+            // No gap is longer than a day and a bit, and around it the wall clock only runs forward: search for the
+            // first second that shows this time or a later one.
             let (mut before, mut after) =
-                (midnight.and_utc().timestamp() - 2 * 86_400, midnight.and_utc().timestamp() + 2 * 86_400);
+                (wall.and_utc().timestamp() - 2 * 86_400, wall.and_utc().timestamp() + 2 * 86_400);
             while after - before > 1 {
                 let middle = before + (after - before) / 2;
-                if local(zone, middle) < midnight { before = middle } else { after = middle }
+                if wall_clock(zone, middle) < wall { before = middle } else { after = middle }
             }
             after
         }
     }
 }
 
-fn local(zone: Tz, unix_seconds: i64) -> chrono::NaiveDateTime {
+/// What a zone's wall clock shows at an instant in Unix seconds.
+pub fn wall_clock(zone: Tz, unix_seconds: i64) -> NaiveDateTime {
     let utc = DateTime::from_timestamp(unix_seconds, 0).unwrap_or_default().naive_utc();
     utc + zone.offset_from_utc_datetime(&utc).fix()
+}
+
+fn next(date: NaiveDate) -> NaiveDate {
+    date + Days::new(1)
+}
+
+/// Unix seconds at which a date begins in a zone.
+fn day_start(zone: Tz, date: NaiveDate) -> i64 {
+    first_instant(zone, date.and_time(NaiveTime::MIN))
 }
 
 #[cfg(test)]

@@ -1,0 +1,11 @@
+-- The same as cards_of_level.sql, from the ledger.
+SELECT
+    CAST([], 'Array(UInt32)') AS touched,
+    CAST([], 'Array(UInt32)') AS used_starts,
+    slot,
+    sum(credits) AS sum_credits,
+    arrayMap(
+        member -> toString(member),
+        groupUniqArrayIf(member_id, slot IN {with_members:Array(UInt32)})) AS active
+FROM first_writes
+GROUP BY slot

@@ -1,0 +1,11 @@
+-- How far one partition of one source is in the ledger: the end of the farthest batch, and how much the batches cover
+-- together. Where they cover everything up to that end, it is the frontier.
+-- Table `batches`, key (partition, from_position, to_position): the rows of one partition since `start`, a few
+-- thousand small ones (old ones are folded).
+SELECT
+    max(to_position) AS highest,
+    toUInt64(intervalLengthSum(from_position, to_position)) AS covered,
+    toInt64(toUnixTimestamp64Milli(max(appended_at))) AS appended_at,
+    toInt64(toUnixTimestamp64Milli(maxIf(appended_at, to_position <= {at:UInt64}))) AS appended_at_pinned
+FROM batches
+WHERE partition = {partition:UInt16} AND from_position >= {start:UInt64} AND to_position < {end:UInt64}

@@ -1,0 +1,52 @@
+//! What every handler has at hand.
+
+use crate::admission::Admission;
+use crate::auth::Keys;
+use crate::settings::QueryApiSettings;
+use std::ops::Deref;
+use std::sync::Arc;
+use warehouse::Warehouse;
+
+/// The parts of a running service. Cloning gives another handle to the same parts.
+#[derive(Debug, Clone)]
+pub struct App(Arc<Parts>);
+
+/// See [`App`].
+#[derive(Debug)]
+pub struct Parts {
+    /// The way to ClickHouse, as a read-only user.
+    pub warehouse: Warehouse,
+    /// Verifies tokens.
+    pub keys: Keys,
+    /// Bounds open requests.
+    pub admission: Admission,
+    /// See the setting `limits.ledger_rows`.
+    pub ledger_rows_max: u64,
+    /// See the setting `limits.export_stall`.
+    pub export_stall: std::time::Duration,
+}
+
+impl App {
+    /// Prepares all parts; nothing is sent yet.
+    ///
+    /// # Errors
+    /// A token key that cannot be read.
+    pub fn new(settings: &QueryApiSettings) -> anyhow::Result<Self> {
+        let limits = &settings.limits;
+        Ok(Self(Arc::new(Parts {
+            warehouse: Warehouse::new(&settings.clickhouse),
+            keys: Keys::new(&settings.auth)?,
+            admission: Admission::new(limits.requests_per_organisation, limits.requests, limits.wait.into()),
+            ledger_rows_max: limits.ledger_rows,
+            export_stall: limits.export_stall.into(),
+        })))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

@@ -1,0 +1,90 @@
+//! Credits, calls and provider cost by reason, by model and by member.
+
+use crate::cover::{Cover, Level};
+use crate::filter::Filter;
+use crate::period::Period;
+use crate::queries;
+use crate::reader::{AnswerRow, AskError, Plan, Reader};
+use crate::sums::Sums;
+use clickhouse::Row;
+use serde::Deserialize;
+use std::collections::HashMap;
+use warehouse::DecimalUnits;
+
+/// The breakdowns of one filter, in no order yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breakdowns {
+    /// The filter's days.
+    pub period: Period,
+    /// Everything together.
+    pub totals: Sums,
+    /// By code.
+    pub by_reason: HashMap<String, Sums>,
+    /// By provider and model.
+    pub by_model: HashMap<(String, String), Sums>,
+    /// By member id.
+    pub by_member: HashMap<String, Sums>,
+}
+
+#[derive(Row, Deserialize)]
+struct BreakdownRow {
+    kind: u8,
+    start: u32,
+    is_used: u8,
+    reason_code: String,
+    provider_name: String,
+    model_name: String,
+    member: String,
+    currency_code: String,
+    sum_calls: u64,
+    sum_credits: DecimalUnits,
+    sum_cost: DecimalUnits,
+}
+
+const INTERVAL: u8 = 1;
+const REASON: u8 = 2;
+const MODEL: u8 = 3;
+const MEMBER: u8 = 4;
+
+impl AnswerRow for BreakdownRow {
+    fn note(&self, plan: &mut Plan) {
+        match (self.kind, self.is_used) {
+            (INTERVAL, 0) => plan.touched(self.start),
+            (INTERVAL, _) => plan.used(self.start),
+            _ => {}
+        }
+    }
+}
+
+/// Reads the breakdowns at a snapshot.
+///
+/// # Errors
+/// Those of [`Reader::ask`].
+pub async fn breakdowns(reader: &Reader, filter: &Filter) -> Result<Breakdowns, AskError> {
+    let period = reader.period_of(filter.range);
+    let mut cover = Cover::default();
+    reader.cutter.add(&mut cover, period.span, 0, Level::Month);
+    let mut answer = Breakdowns {
+        period,
+        totals: Sums::default(),
+        by_reason: HashMap::new(),
+        by_model: HashMap::new(),
+        by_member: HashMap::new(),
+    };
+    let bind = |query| filter.narrow.bind(query);
+    reader
+        .ask(&queries::BREAKDOWNS, &bind, cover, |row: BreakdownRow| {
+            let sums = match row.kind {
+                REASON => {
+                    answer.totals.add(&row.currency_code, row.sum_calls, row.sum_credits, row.sum_cost);
+                    answer.by_reason.entry(row.reason_code).or_default()
+                }
+                MODEL => answer.by_model.entry((row.provider_name, row.model_name)).or_default(),
+                MEMBER => answer.by_member.entry(row.member).or_default(),
+                _ => return,
+            };
+            sums.add(&row.currency_code, row.sum_calls, row.sum_credits, row.sum_cost);
+        })
+        .await?;
+    Ok(answer)
+}

@@ -1,0 +1,272 @@
+//! Answers a question at one position from rollup rows that prove themselves, and from the ledger where none does.
+//!
+//! Each statement to a level returns its plan and its sums together: which intervals it used, which it saw touched but
+//! could not use, and what the used ones add up to. What it could not use is asked one level below, in the end from
+//! the ledger. So nothing depends on how far the rollup worker is, but speed.
+
+use crate::cover::{Bucket, Cover, Cutter, Level, Piece};
+use crate::period::{Period, Range, Span};
+use crate::problem::Problem;
+use crate::queries::{self, Question};
+use clickhouse::query::Query;
+use clickhouse::{Row, RowOwned, RowRead};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use proto::Position;
+use serde::Deserialize;
+use std::collections::HashMap;
+use warehouse::Warehouse;
+use warehouse::calendar::{QUARTER_SECONDS, quarter_of};
+
+/// Reads one organisation's calls at one position. Every statement is bound to both.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    /// The way to ClickHouse.
+    pub warehouse: Warehouse,
+    /// The organisation, from the verified token.
+    pub org_id: String,
+    /// The position the answer is cut at.
+    pub at: Position,
+    /// The organisation's calendar at that snapshot.
+    pub cutter: Cutter,
+    /// Largest number of ledger rows to read because rollup rows are missing; `None` for any number.
+    pub ledger_rows_max: Option<u64>,
+}
+
+/// Why a question has no answer.
+#[derive(Debug, Clone)]
+pub enum AskError {
+    /// So much would have to come from the ledger that an older snapshot is the better answer.
+    TooMuchLedger,
+    /// Anything else.
+    Problem(Problem),
+}
+
+impl<P: Into<Problem>> From<P> for AskError {
+    fn from(problem: P) -> Self {
+        Self::Problem(problem.into())
+    }
+}
+
+/// A row of an answer, which also tells the plan of its statement.
+pub trait AnswerRow: RowOwned + RowRead + Send {
+    /// Notes which intervals this row says were touched or used.
+    fn note(&self, plan: &mut Plan);
+}
+
+/// What one statement to a level saw: the start of each touched interval, and whether its row was used.
+#[derive(Debug, Default)]
+pub struct Plan(HashMap<u32, bool>);
+
+impl Plan {
+    /// An interval that was touched; whether its row was used another note may still say.
+    pub fn touched(&mut self, start: u32) {
+        self.0.entry(start).or_insert(false);
+    }
+
+    /// An interval whose row was used.
+    pub fn used(&mut self, start: u32) {
+        self.0.insert(start, true);
+    }
+
+    fn is_missing(&self, bucket: &Bucket) -> bool {
+        let start = u32::try_from(bucket.interval.starts_at);
+        start.is_ok_and(|start| self.0.get(&start) == Some(&false))
+    }
+}
+
+/// Buckets in one statement: their starts, ends and numbers stay far below the limit of a form field.
+const BUCKETS_PER_STATEMENT: usize = 4_000;
+/// Statements of one question side by side: one for each level and the ledger.
+const STATEMENTS_AT_ONCE: usize = 4;
+/// A few quarter hours are asked without an estimate: it would cost more than it could save.
+const QUARTERS_WITHOUT_ESTIMATE: usize = 8;
+
+#[derive(Row, Deserialize)]
+struct EstimateRow {
+    rows: u64,
+}
+
+enum Part {
+    Buckets(Level, Vec<Bucket>),
+    Pieces(Vec<Piece>),
+}
+
+impl Reader {
+    /// The days of a range, seen from the snapshot.
+    pub fn period_of(&self, range: Range) -> Period {
+        range.resolve(self.cutter.zone, self.cutter.now_ms)
+    }
+
+    /// Asks a question about a cover, of all levels and the ledger side by side, and below wherever rows are missing.
+    /// Every row of every answer goes to `absorb`.
+    ///
+    /// # Errors
+    /// ClickHouse's, and [`AskError::TooMuchLedger`].
+    pub async fn ask<R: AnswerRow>(
+        &self,
+        question: &Question,
+        bind: &(impl Fn(Query) -> Query + Sync),
+        mut cover: Cover,
+        mut absorb: impl FnMut(R),
+    ) -> Result<(), AskError> {
+        let mut first_round = true;
+        while !cover.is_empty() {
+            if !first_round {
+                self.refuse_too_much(&cover.pieces).await?;
+            }
+            first_round = false;
+            let mut missing = Cover::default();
+            let statements = parts(std::mem::take(&mut cover)).into_iter().map(|part| async move {
+                let query = match &part {
+                    Part::Buckets(level, buckets) => self.of_level(question, *level, buckets),
+                    Part::Pieces(pieces) => self.of_ledger(question, pieces),
+                };
+                self.warehouse.fetch_all::<R>(question.doing, bind(query)).await.map(|rows| (part, rows))
+            });
+            let mut answers = stream::iter(statements).buffer_unordered(STATEMENTS_AT_ONCE);
+            while let Some((part, rows)) = answers.try_next().await? {
+                if let Part::Buckets(level, buckets) = part {
+                    for bucket in missing_of(&rows, &buckets) {
+                        self.cutter.split(&mut missing, level, bucket);
+                    }
+                }
+                rows.into_iter().for_each(&mut absorb);
+            }
+            cover = missing;
+        }
+        Ok(())
+    }
+
+    /// Asks a question about buckets of one level only. Returns the buckets that were touched but have no usable row.
+    ///
+    /// # Errors
+    /// ClickHouse's.
+    pub async fn ask_level<R: AnswerRow>(
+        &self,
+        question: &Question,
+        bind: &(impl Fn(Query) -> Query + Sync),
+        level: Level,
+        buckets: &[Bucket],
+    ) -> Result<(Vec<R>, Vec<Bucket>), Problem> {
+        let mut all = (Vec::new(), Vec::new());
+        for buckets in buckets.chunks(BUCKETS_PER_STATEMENT) {
+            let query = self.of_level(question, level, buckets);
+            let rows: Vec<R> = self.warehouse.fetch_all(question.doing, bind(query)).await?;
+            all.1.extend(missing_of(&rows, buckets));
+            all.0.extend(rows);
+        }
+        Ok(all)
+    }
+
+    fn of_level(&self, question: &Question, level: Level, buckets: &[Bucket]) -> Query {
+        let column = |of: fn(&Bucket) -> i64| buckets.iter().map(of).collect::<Vec<_>>();
+        self.warehouse
+            .read(&question.of_level)
+            .param("org_id", &self.org_id)
+            .param("at", self.at.as_u64())
+            .param("level", level.table())
+            .param("starts", column(|bucket| bucket.interval.starts_at))
+            .param("ends", column(|bucket| bucket.interval.ends_at))
+            .param("slots", column(|bucket| i64::from(bucket.slot)))
+    }
+
+    fn of_ledger(&self, question: &Question, pieces: &[Piece]) -> Query {
+        let column = |of: fn(&Piece) -> i64| pieces.iter().map(of).collect::<Vec<_>>();
+        self.warehouse
+            .read(&question.of_ledger)
+            .param("org_id", &self.org_id)
+            .param("at", self.at.as_u64())
+            .param("from_ms", column(|piece| piece.span.from_ms))
+            .param("to_ms", column(|piece| piece.span.to_ms))
+            .param("slots", column(|piece| i64::from(piece.slot)))
+            .param("quarters", quarters_of(pieces))
+    }
+
+    async fn refuse_too_much(&self, pieces: &[Piece]) -> Result<(), AskError> {
+        let Some(rows_max) = self.ledger_rows_max else { return Ok(()) };
+        if pieces.len() <= QUARTERS_WITHOUT_ESTIMATE {
+            return Ok(());
+        }
+        let mut rows = 0u64;
+        for pieces in pieces.chunks(BUCKETS_PER_STATEMENT) {
+            let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { continue };
+            let query = self
+                .warehouse
+                .read(&queries::ESTIMATE)
+                .param("org_id", &self.org_id)
+                .param("from_ms", first.span.from_ms)
+                .param("to_ms", last.span.to_ms)
+                .param("quarters", quarters_of(pieces));
+            let parts: Vec<EstimateRow> = self.warehouse.fetch_all("estimating the work", query).await?;
+            rows += parts.iter().map(|part| part.rows).sum::<u64>();
+        }
+        if rows > rows_max { Err(AskError::TooMuchLedger) } else { Ok(()) }
+    }
+}
+
+fn parts(cover: Cover) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for level in Level::ALL {
+        let layers = layers(cover.buckets(level).to_vec(), |bucket| bucket.interval.into());
+        let chunks = layers.iter().flat_map(|layer| layer.chunks(BUCKETS_PER_STATEMENT));
+        parts.extend(chunks.map(|chunk| Part::Buckets(level, chunk.to_vec())));
+    }
+    let layers = layers(cover.pieces, |piece| piece.span);
+    let chunks = layers.iter().flat_map(|layer| layer.chunks(BUCKETS_PER_STATEMENT));
+    parts.extend(chunks.map(|chunk| Part::Pieces(chunk.to_vec())));
+    parts
+}
+
+/// Sorts by time into layers without overlap: one statement counts a call to one sum only. Usually there is one layer.
+fn layers<T: Ord>(mut items: Vec<T>, span_of: impl Fn(&T) -> Span) -> Vec<Vec<T>> {
+    items.sort_unstable();
+    let mut layers: Vec<Vec<T>> = Vec::new();
+    for item in items {
+        let from_ms = span_of(&item).from_ms;
+        let fits = |layer: &&mut Vec<T>| layer.last().is_none_or(|last| span_of(last).to_ms <= from_ms);
+        match layers.iter_mut().find(fits) {
+            Some(layer) => layer.push(item),
+            None => layers.push(vec![item]),
+        }
+    }
+    layers
+}
+
+fn missing_of<R: AnswerRow>(rows: &[R], buckets: &[Bucket]) -> Vec<Bucket> {
+    let mut plan = Plan::default();
+    rows.iter().for_each(|row| row.note(&mut plan));
+    buckets.iter().filter(|bucket| plan.is_missing(bucket)).copied().collect()
+}
+
+/// Starts of the quarter hours that pieces lie in, ascending.
+fn quarters_of(pieces: &[Piece]) -> Vec<i64> {
+    let mut quarters: Vec<i64> = pieces
+        .iter()
+        .flat_map(|piece| {
+            let first = quarter_of(piece.span.from_ms).starts_at;
+            (first..).step_by(QUARTER_SECONDS as usize).take_while(|start| start * 1000 < piece.span.to_ms)
+        })
+        .collect();
+    quarters.dedup();
+    quarters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_overlaps_goes_into_statements_of_its_own() {
+        let span = |from_ms, to_ms| Span { from_ms, to_ms };
+        let layered = layers(vec![span(5, 9), span(0, 5), span(0, 3), span(9, 12), span(3, 5)], |span| *span);
+        assert_eq!(layered, [vec![span(0, 3), span(3, 5), span(5, 9), span(9, 12)], vec![span(0, 5)]]);
+        assert!(layers(Vec::<Span>::new(), |span| *span).is_empty());
+    }
+
+    #[test]
+    fn a_piece_lies_in_every_quarter_hour_it_reaches() {
+        let piece = |from_ms, to_ms| Piece { span: Span { from_ms, to_ms }, slot: 0 };
+        assert_eq!(quarters_of(&[piece(899_999, 900_001), piece(900_001, 900_002)]), [0, 900]);
+        assert_eq!(quarters_of(&[piece(0, 900_000)]), [0]);
+    }
+}

@@ -1,0 +1,122 @@
+//! `GET /v1/orgs/{org}/export.csv`: all calls of a filter as a file.
+
+use super::take_as_of;
+use crate::app::App;
+use crate::as_of::rfc3339;
+use crate::ask::{self, Page, Place};
+use crate::auth::Viewer;
+use crate::csv;
+use crate::directory::Directory;
+use crate::filter::Filter;
+use crate::metrics;
+use crate::parameters::Parameters;
+use crate::period::Span;
+use crate::problem::Problem;
+use crate::reader::Reader;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, Uri, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use proto::EventId;
+use std::io;
+use tokio::sync::mpsc;
+
+/// Calls read at once. An export holds about three times as many in memory, however long it is; and since each page
+/// is read whole before it is sent, a slow client never keeps ClickHouse waiting.
+const ROWS_AT_ONCE: u32 = 20_000;
+
+/// Streams the calls of a filter as CSV, newest first.
+///
+/// # Errors
+/// See the table of problems. After the first byte an error breaks the transfer instead, so that half a file is never
+/// taken for a whole one.
+#[utoipa::path(get, path = "/v1/orgs/{org}/export.csv", tag = "log",
+    params(("org" = String, Path, description = "the organisation's id"), crate::openapi::FilterParameters,
+        ("as_of" = Option<String>, Query, description = "the snapshot of an earlier answer")),
+    responses((status = 200, content_type = "text/csv", body = String,
+            headers(("as-of" = String, description = "the snapshot"),
+                ("complete-through" = String, description = "every call received up to this time is in the file"))),
+        (status = "default", body = crate::problem::ProblemDocument)))]
+pub async fn get(State(app): State<App>, viewer: Viewer, uri: Uri) -> Result<Response, Problem> {
+    let mut parameters = Parameters::parse(uri.query());
+    let filter = Filter::take(&mut parameters);
+    let as_of = take_as_of(&mut parameters);
+    parameters.finish()?;
+    let chosen = &filter;
+    let first = ask::at_snapshot(&app, &viewer.org_id, as_of, |reader| async move {
+        let period = reader.period_of(chosen.range);
+        let page = ask::page(&reader, period.span, &chosen.narrow, Place::Newest, ROWS_AT_ONCE).await?;
+        Ok((reader, period, page))
+    });
+    let names = async { Directory::all(&app.warehouse, &viewer.org_id).await.map_err(Problem::from) };
+    let ((snapshot, (reader, period, page)), names) = tokio::try_join!(first, names)?;
+
+    let name = csv::file_name(&snapshot.organisation.short_name, &period);
+    let (sender, receiver) = mpsc::channel(1);
+    let export = Export { app, viewer, filter, reader, span: period.span, names, sender };
+    tokio::spawn(export.run(page));
+    let chunks = stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
+    let mut response = Body::from_stream(chunks).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present"));
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let complete_through = snapshot.complete_through_ms.map(rfc3339).unwrap_or_default();
+    for (name, value) in [
+        (header::CONTENT_DISPOSITION, disposition),
+        (HeaderName::from_static("as-of"), snapshot.as_of.to_string()),
+        (HeaderName::from_static("complete-through"), complete_through),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
+    }
+    Ok(response)
+}
+
+struct Export {
+    app: App,
+    viewer: Viewer,
+    filter: Filter,
+    reader: Reader,
+    span: Span,
+    names: Directory,
+    sender: mpsc::Sender<io::Result<Bytes>>,
+}
+
+impl Export {
+    /// Sends all pages, each while the next one is read.
+    async fn run(self, first: Page) {
+        let result = self.pages(first).await;
+        if let Err(why) = result {
+            metrics::export_broken();
+            tracing::warn!(org_id = self.viewer.org_id, "export broken off: {why}");
+            // An error in the body's stream breaks the transfer: the client sees that the file is not whole. It may
+            // have gone already.
+            let _ = self.sender.send(Err(io::Error::other("the export broke off"))).await;
+        }
+    }
+
+    async fn pages(&self, first: Page) -> Result<(), String> {
+        self.send(csv::head().map_err(|error| error.to_string())?).await?;
+        let mut page = first;
+        loop {
+            metrics::exported(page.rows.len());
+            self.send(csv::lines(&page.rows, &self.names).map_err(|error| error.to_string())?).await?;
+            let last = page.rows.last().and_then(|row| EventId::from_bytes(row.id.as_bytes()).ok());
+            let (true, Some(last)) = (page.more, last) else { return Ok(()) };
+            let next =
+                ask::page(&self.reader, self.span, &self.filter.narrow, Place::After(last), ROWS_AT_ONCE);
+            page = next.await.map_err(|problem| problem.inside().unwrap_or_default().to_owned())?;
+        }
+    }
+
+    async fn send(&self, chunk: Vec<u8>) -> Result<(), String> {
+        let stall = self.app.export_stall;
+        match tokio::time::timeout(stall, self.sender.send(Ok(Bytes::from(chunk)))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err("the client went away".to_owned()),
+            Err(_) => Err(format!("the client read nothing for {stall:?}")),
+        }
+    }
+}

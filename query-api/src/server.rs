@@ -1,0 +1,73 @@
+//! The listener of the API.
+
+use crate::settings::HttpSettings;
+use anyhow::Context;
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use service::shutdown::Shutdown;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// Room for a long URL, a token and cookies.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// After an error of `accept`, such as no free file descriptor, until the next attempt.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Opens the listener.
+///
+/// # Errors
+/// When the address cannot be had; says which setting to change.
+pub async fn bind(settings: &HttpSettings) -> anyhow::Result<TcpListener> {
+    let address = settings.listener;
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}: free the port, or set http.listener (HTTP_LISTENER) to another")
+    })
+}
+
+/// Serves until the end is asked for, then lets open requests finish. A client that goes away takes its request with
+/// it: the handler is dropped, and so are its statements.
+///
+/// # Errors
+/// When the listener has no address.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    header_timeout: Duration,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let address = listener.local_addr().context("the listener has no address")?;
+    tracing::info!("API on http://{address}, its description on http://{address}/docs");
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.triggered() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(HEAD_BYTES_MAX);
+        let connection =
+            builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!("a connection ended: {error}");
+            }
+        });
+    }
+    drop(listener);
+    graceful.shutdown().await;
+    Ok(())
+}
