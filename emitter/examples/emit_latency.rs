@@ -7,6 +7,8 @@
 //! Defaults: 2 threads, 10,000 calls a second in all, 10 s, no sync. `max` as rate emits as fast as it goes. The topic
 //! `emit-latency` is created with 12 partitions if it is missing.
 
+#![expect(clippy::expect_used, reason = "the identifiers below are constants")]
+
 use emitter::{EmitError, Emitter, EmitterSettings};
 use proto::{Amount, Call, Charge, Credits, EventId, MemberId, Model, OrgId, Provider, Reason};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};

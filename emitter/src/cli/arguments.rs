@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// Publishes AI calls, and the names of organisations and members, to Kafka.
 #[derive(Debug, Parser)]
-#[command(name = "emit", version, about)]
+#[command(name = "emit", version)]
 pub struct Arguments {
     /// What to publish.
     #[command(subcommand)]

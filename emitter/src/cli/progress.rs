@@ -1,6 +1,7 @@
 //! How far it is: a bar on a terminal, otherwise a line every few seconds.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use std::fmt;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -63,11 +64,16 @@ impl Drop for Progress {
 fn bar(what: &'static str, total: Option<u64>) -> ProgressBar {
     let (bar, template) = match total {
         Some(total) => {
-            (ProgressBar::new(total), "{msg} {wide_bar} {human_pos} of {human_len}, {per_sec}, {eta} left")
+            (ProgressBar::new(total), "{msg} {wide_bar} {human_pos} of {human_len}, {rate}, {eta} left")
         }
-        None => (ProgressBar::new_spinner(), "{msg} {human_pos}, {per_sec}, {elapsed}"),
+        None => (ProgressBar::new_spinner(), "{msg} {human_pos}, {rate}, {elapsed}"),
     };
     // The templates are constants; should one ever not parse, the default bar is shown.
-    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
-        .with_message(what)
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.with_style(style.with_key("rate", show_rate)).with_message(what)
+}
+
+fn show_rate(state: &ProgressState, text: &mut dyn fmt::Write) {
+    // Writing to a bar's text cannot fail.
+    let _ = write!(text, "{:.0}/s", state.per_sec());
 }

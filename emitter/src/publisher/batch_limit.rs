@@ -83,9 +83,9 @@ mod tests {
     fn a_message_is_refused_only_when_it_was_alone() {
         let mut limit = BatchLimit::default();
         assert_eq!(limit.batch(), None);
-        for level in 1..LEVELS.len() {
+        for level in &LEVELS[1..] {
             assert_eq!(limit.refuse(10), Refusal::OfBatch);
-            assert_eq!(limit.batch(), Some(LEVELS[level]));
+            assert_eq!(limit.batch(), Some(*level));
         }
         assert_eq!(limit.batch().unwrap().messages, 1);
         assert_eq!(limit.refuse(10), Refusal::OfMessage);

@@ -220,6 +220,33 @@ fn threads_append_at_once_and_each_keeps_its_order() {
 }
 
 #[test]
+fn a_disk_that_gives_no_room_is_told_and_work_goes_on_when_it_does() {
+    let folder = TempDir::new().unwrap();
+    let (queue, mut reader, _) = open(folder.path());
+    // What makes the files fail that come after the first three: their names are taken.
+    let obstacles =
+        (4..9).map(|sequence| folder.path().join(format!("{sequence:020}.new"))).collect::<Vec<_>>();
+    obstacles.iter().for_each(|obstacle| fs::create_dir(obstacle).unwrap());
+    let mut written = Vec::new();
+    eventually("no segment is ready and the reason is told", || {
+        let value = written.len().to_le_bytes().repeat(40);
+        let refused = append(&queue, &value) == Err(AppendError::NotReady);
+        if !refused {
+            written.push(value);
+        }
+        refused && queue.disk_trouble().get().is_some()
+    });
+    let trouble = queue.disk_trouble().get().unwrap();
+    assert!(trouble.reason.starts_with("cannot make a new segment: "), "{trouble:?}");
+    assert_eq!(values(&drain(&mut reader)), written);
+
+    obstacles.iter().for_each(|obstacle| fs::remove_dir(obstacle).unwrap());
+    append_patiently(&queue, b"more");
+    assert_eq!(values(&drain(&mut reader)), [b"more"]);
+    eventually("the trouble is over", || queue.disk_trouble().get().is_none());
+}
+
+#[test]
 fn a_segment_of_a_later_format_is_left_alone() {
     let folder = TempDir::new().unwrap();
     let (queue, reader, _) = open(folder.path());
