@@ -77,6 +77,8 @@ pub enum Trigger {
     Rows,
     /// Enough bytes to send on.
     Bytes,
+    /// Calls of as many months as one insert may hold.
+    Months,
     /// Its first message has waited long enough.
     Age,
     /// The process ends.
@@ -89,11 +91,16 @@ impl Trigger {
         match self {
             Self::Rows => "rows",
             Self::Bytes => "bytes",
+            Self::Months => "months",
             Self::Age => "age",
             Self::Shutdown => "shutdown",
         }
     }
 }
+
+/// Months in one insert. A month is a partition of the table, and the engine refuses an insert into more than 100
+/// (`max_partitions_per_insert_block`). Only a topic that is read again from years ago comes near it.
+const MONTHS_MAX: usize = 90;
 
 /// When a batch is full or due.
 #[derive(Debug, Clone, Copy)]
@@ -102,8 +109,10 @@ pub struct Limits {
     pub rows_max: usize,
     /// Bytes of messages to send on.
     pub forward_bytes_max: usize,
-    /// Age of the first message.
+    /// Age of the first message, when all that Kafka had was read.
     pub age_max: Duration,
+    /// Age of the first message, when there is more to read.
+    pub age_max_behind: Duration,
 }
 
 /// The contents of a batch, over all partitions.
@@ -123,6 +132,7 @@ pub struct Batch {
     pub runs: Vec<Run>,
     forward_bytes: usize,
     opened: Option<Instant>,
+    is_caught_up: bool,
 }
 
 impl Batch {
@@ -169,6 +179,11 @@ impl Batch {
         self.opened.get_or_insert(now);
     }
 
+    /// Notes that there was nothing more to read for a moment.
+    pub fn caught_up(&mut self) {
+        self.is_caught_up = true;
+    }
+
     /// Whether there is something to write.
     pub fn is_open(&self) -> bool {
         self.opened.is_some()
@@ -186,14 +201,18 @@ impl Batch {
             Some(Trigger::Rows)
         } else if self.forward_bytes >= limits.forward_bytes_max {
             Some(Trigger::Bytes)
+        } else if self.ledger.months() >= MONTHS_MAX {
+            Some(Trigger::Months)
         } else {
             None
         }
     }
 
-    /// Whether it should be written, and why.
+    /// Whether it should be written, and why. While there is a backlog, what is read is not fresh anyway, and large
+    /// batches cost the engine half as much as small ones: so a batch waits longer then.
     pub fn is_due(&self, limits: &Limits, now: Instant) -> Option<Trigger> {
-        let is_old = self.is_open() && self.age(now) >= limits.age_max;
+        let age_max = if self.is_caught_up { limits.age_max } else { limits.age_max_behind };
+        let is_old = self.is_open() && self.age(now) >= age_max;
         self.is_full(limits).or(is_old.then_some(Trigger::Age))
     }
 }

@@ -29,9 +29,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::mpsc::{Permit, Sender, UnboundedSender};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 /// A batch on its way to the writer.
 pub struct ClosedBatch {
@@ -39,6 +38,9 @@ pub struct ClosedBatch {
     pub batch: Batch,
     /// Why it was closed.
     pub trigger: Trigger,
+    /// Dropped when the batch is durable: the writer then has room for the next one. So one batch fills while one is
+    /// written, and none waits in between.
+    pub room: OwnedSemaphorePermit,
 }
 
 /// Longest wait in `poll`: the loop looks at shutdown, starts and the batch's age at least so often.
@@ -62,8 +64,10 @@ pub struct ConsumerParts {
     pub topics: BTreeMap<Kind, String>,
     /// When a batch is full or due.
     pub limits: Limits,
-    /// To the writer; bounded.
-    pub batches: Sender<ClosedBatch>,
+    /// To the writer.
+    pub batches: UnboundedSender<ClosedBatch>,
+    /// Room in the writer: bounds what is sent.
+    pub room: Arc<Semaphore>,
     /// Resolves when the writer has ended, one way or another.
     pub writer_ended: oneshot::Receiver<()>,
     /// Questions where partitions start.
@@ -149,7 +153,10 @@ impl ConsumerLoop {
                 self.change(change)?;
             }
             match polled {
-                None => break,
+                None => {
+                    self.batch.caught_up();
+                    break;
+                }
                 Some(Ok(message)) => self.take(&message, now)?,
                 Some(Err(error)) => self.refuse(error)?,
             }
@@ -391,11 +398,11 @@ impl ConsumerLoop {
     fn hand_over(&mut self, runtime: &Handle) -> anyhow::Result<bool> {
         let now = Instant::now();
         let Some(trigger) = self.batch.is_due(&self.parts.limits, now) else { return Ok(true) };
-        let writer = self.parts.batches.clone();
-        match writer.try_reserve() {
+        let room = Arc::clone(&self.parts.room);
+        match Arc::clone(&room).try_acquire_owned() {
             Ok(room) => return self.send(room, trigger),
-            Err(TrySendError::Closed(())) => return Ok(false),
-            Err(TrySendError::Full(())) => {}
+            Err(TryAcquireError::Closed) => return Ok(false),
+            Err(TryAcquireError::NoPermits) => {}
         }
         if self.held || self.batch.is_full(&self.parts.limits).is_none() {
             return Ok(true);
@@ -405,7 +412,7 @@ impl ConsumerLoop {
             self.hold()?;
             return Ok(true);
         }
-        match runtime.block_on(async { tokio::time::timeout(POLL_MAX, writer.reserve()).await }) {
+        match runtime.block_on(async { tokio::time::timeout(POLL_MAX, room.acquire_owned()).await }) {
             Ok(Ok(room)) => self.send(room, trigger),
             Ok(Err(_)) => Ok(false),
             // Polled again without taking more than a few messages: the batch's limits are soft.
@@ -413,8 +420,11 @@ impl ConsumerLoop {
         }
     }
 
-    fn send(&mut self, room: Permit<'_, ClosedBatch>, trigger: Trigger) -> anyhow::Result<bool> {
-        room.send(self.close(trigger)?);
+    fn send(&mut self, room: OwnedSemaphorePermit, trigger: Trigger) -> anyhow::Result<bool> {
+        let closed = self.close(trigger, room)?;
+        if self.parts.batches.send(closed).is_err() {
+            return Ok(false);
+        }
         self.full_since = None;
         if self.held {
             self.release()?;
@@ -422,7 +432,7 @@ impl ConsumerLoop {
         Ok(true)
     }
 
-    fn close(&mut self, trigger: Trigger) -> anyhow::Result<ClosedBatch> {
+    fn close(&mut self, trigger: Trigger, room: OwnedSemaphorePermit) -> anyhow::Result<ClosedBatch> {
         let mut batch = std::mem::take(&mut self.batch);
         for reading in self.tracks.values_mut().filter_map(|track| track.reading.as_mut()) {
             let next = Run::starting_at(reading.run.partition, reading.run.to);
@@ -435,15 +445,16 @@ impl ConsumerLoop {
                 bail!("a batch does not add up and is not written: {run:?}; this is a defect of ingest");
             }
         }
-        Ok(ClosedBatch { batch, trigger })
+        Ok(ClosedBatch { batch, trigger, room })
     }
 
     /// The last batch. Waits for the writer's room, which is there soon, or never when ClickHouse is away: then the
     /// writer ends by itself, and the messages are read again after the next start.
     fn finish(mut self, runtime: &Handle) -> anyhow::Result<()> {
-        if self.batch.is_open() {
-            let closed = self.close(Trigger::Shutdown)?;
-            let _ = runtime.block_on(self.parts.batches.send(closed));
+        if self.batch.is_open()
+            && let Ok(room) = runtime.block_on(Arc::clone(&self.parts.room).acquire_owned())
+        {
+            self.send(room, Trigger::Shutdown)?;
         }
         // The writer commits its last offsets before the consumer leaves the group.
         let ConsumerParts { consumer, batches, writer_ended, .. } = self.parts;

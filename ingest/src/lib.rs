@@ -48,11 +48,11 @@ use service::shutdown::Shutdown;
 use service::tasks::TaskSet;
 use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc as threads};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use warehouse::Warehouse;
 
-/// Batches between consumer and writer: one waits while one is written and one fills.
-const BATCHES_WAITING: usize = 1;
+/// Batches that are being written while the next one fills.
+const BATCHES_IN_WRITING: usize = 1;
 
 /// Runs the worker until the end is asked for.
 ///
@@ -82,7 +82,8 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
     let consumer = Arc::new(consumer);
     let outbox = Outbox::new(&settings.kafka).context("cannot make a Kafka producer")?;
     let progress = Progress::default();
-    let (batches, written) = mpsc::channel(BATCHES_WAITING);
+    let (batches, closed) = mpsc::unbounded_channel();
+    let room = Arc::new(Semaphore::new(BATCHES_IN_WRITING));
     let (questions, asked) = mpsc::unbounded_channel();
     let (answers, starts) = threads::channel();
     let (end_of_writer, writer_ended) = oneshot::channel();
@@ -94,8 +95,10 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
             rows_max: settings.batch.rows_max as usize,
             forward_bytes_max: settings.batch.forward_bytes_max.as_usize(),
             age_max: settings.batch.age_max.get(),
+            age_max_behind: settings.batch.age_max_behind.get(),
         },
         batches,
+        room: Arc::clone(&room),
         writer_ended,
         questions,
         starts,
@@ -134,7 +137,9 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
     consuming.ok();
     tasks.spawn_blocking("consumer", move || reader.run(&runtime));
     tasks.spawn("writer", async move {
-        writer.run(written).await;
+        writer.run(closed).await;
+        // Whoever waits for room must not wait for a writer that has ended.
+        room.close();
         let _ = end_of_writer.send(());
         Ok(())
     });

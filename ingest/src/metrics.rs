@@ -22,7 +22,7 @@ pub const EMPTY_OFFSETS_TOTAL: &str = "ingest_empty_offsets_total";
 pub const REDELIVERED_TOTAL: &str = "ingest_redelivered_total";
 /// Batches whose counts do not add up to their interval. Must stay 0: a worker stops rather than write one.
 pub const BROKEN_SUMS_TOTAL: &str = "ingest_broken_sums_total";
-/// Batches that are durable. Label `trigger` (`rows`, `bytes`, `age`, `shutdown`).
+/// Batches that are durable. Label `trigger` (`rows`, `bytes`, `months`, `age`, `shutdown`).
 pub const BATCHES_TOTAL: &str = "ingest_batches_total";
 /// Ledger rows of a batch.
 pub const BATCH_ROWS: &str = "ingest_batch_rows";

@@ -71,8 +71,10 @@ pub struct BatchSettings {
     pub rows_max: u32,
     /// Bytes of dead letters and rerouted messages at which a batch is written.
     pub forward_bytes_max: ByteSize,
-    /// Age of its first message at which a batch is written.
+    /// Age of its first message at which a batch is written, when all that Kafka had was read.
     pub age_max: DurationSetting,
+    /// The same while there is a backlog.
+    pub age_max_behind: DurationSetting,
 }
 
 /// The section `[idle]`.
@@ -201,6 +203,7 @@ impl Settings for IngestSettings {
             ByteSize::mib(1).get()..=ByteSize::mib(1024).get(),
         );
         check.within("batch.age_max", self.batch.age_max, millis(1)..=secs(60));
+        check.within("batch.age_max_behind", self.batch.age_max_behind, millis(1)..=secs(60));
         check.within("idle.interval", self.idle.interval, millis(50)..=secs(60));
         check.within("idle.clock_tolerance", self.idle.clock_tolerance, millis(0)..=secs(60));
         check.within("fold.interval", self.fold.interval, secs(1)..=secs(86400));

@@ -21,7 +21,7 @@ use service::failpoint;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::UnboundedReceiver;
 use warehouse::{BatchRow, LedgerBlock, TouchRow, Warehouse};
 
 /// Where a crash test can end the process, in the order of the steps.
@@ -48,10 +48,10 @@ pub struct Writer {
 
 impl Writer {
     /// Writes until no batch comes any more, or the end is asked for while ClickHouse or Kafka is away.
-    pub async fn run(self, mut batches: Receiver<ClosedBatch>) {
-        while let Some(ClosedBatch { batch, trigger }) = batches.recv().await {
+    pub async fn run(self, mut batches: UnboundedReceiver<ClosedBatch>) {
+        while let Some(ClosedBatch { mut batch, trigger, room }) = batches.recv().await {
             let began = Instant::now();
-            match self.write(&batch).await {
+            match self.write(&mut batch).await {
                 Ok(()) => {
                     metrics::step("all", began.elapsed());
                     metrics::batch_written(&batch, trigger, batch.age(Instant::now()));
@@ -61,15 +61,16 @@ impl Writer {
                     return;
                 }
             }
+            drop(room);
         }
     }
 
-    async fn write(&self, batch: &Batch) -> Result<(), Stopped> {
+    async fn write(&self, batch: &mut Batch) -> Result<(), Stopped> {
         let mut step = StepClock::start();
         self.outbox.deliver(&batch.forwards, &self.kafka_patience).await?;
         step.done("forward");
         failpoint::hit("after_dead_letters");
-        self.insert_calls(&batch.ledger).await?;
+        self.insert_calls(&mut batch.ledger).await?;
         self.insert_directory(batch).await?;
         step.done("insert");
         failpoint::hit("after_insert");
@@ -84,7 +85,7 @@ impl Writer {
         Ok(())
     }
 
-    async fn insert_calls(&self, ledger: &LedgerBlock) -> Result<(), Stopped> {
+    async fn insert_calls(&self, ledger: &mut LedgerBlock) -> Result<(), Stopped> {
         if ledger.is_empty() {
             return Ok(());
         }
@@ -92,6 +93,7 @@ impl Writer {
         self.warehouse_patience
             .until_done("insert calls", || {
                 let columns = LedgerBlock::columns();
+                // Copies the handles of the pieces, not their bytes.
                 self.warehouse.insert_native("inserting calls", "ai_calls", columns, block.clone())
             })
             .await

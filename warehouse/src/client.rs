@@ -127,7 +127,7 @@ impl Warehouse {
             .fold(self.client.query_raw(sql), |query, (name, value)| query.with_setting(*name, *value))
     }
 
-    /// Inserts rows that are already in ClickHouse's Native format, as one block.
+    /// Inserts rows that are already in ClickHouse's Native format, as one block, given in pieces.
     ///
     /// # Errors
     /// Engine, network and time-out. After an unclear outcome send the same again: every table's key makes it
@@ -140,7 +140,7 @@ impl Warehouse {
         doing: &'static str,
         table: &str,
         columns: &[&str],
-        block: Bytes,
+        block: Vec<Bytes>,
     ) -> Result<(), WarehouseError> {
         let sql = format!("INSERT INTO {table} ({}) FORMAT Native", columns.join(", "));
         // The engine would merge each block with itself before it stores it. Blocks hold no key twice, so nothing is
@@ -150,7 +150,9 @@ impl Warehouse {
             insert = insert.with_setting(name, value);
         }
         self.limited(doing, async move {
-            insert.send(block).await?;
+            for piece in block {
+                insert.send(piece).await?;
+            }
             insert.end().await
         })
         .await

@@ -1,9 +1,12 @@
 //! Calls on their way into the ledger: the columns of one insert, and the touches that belong to it.
 
-use crate::native::{Column, DictionaryColumn, encode_block};
+use crate::native::{Column, DictionaryColumn, take_block};
 use bytes::Bytes;
+use chrono::{DateTime, Datelike};
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use proto::{CallView, Charge, Position};
+use std::collections::BTreeSet;
 
 /// The columns of `ai_calls`, in the order in which blocks carry them.
 const COLUMNS: [&str; 15] = [
@@ -57,6 +60,7 @@ pub struct LedgerBlock {
     provider_cost: Vec<u8>,
     currency: DictionaryColumn,
     touches: HashMap<(u32, u32), (Position, Position)>,
+    months: BTreeSet<(i32, u32)>,
 }
 
 impl LedgerBlock {
@@ -87,10 +91,17 @@ impl LedgerBlock {
 
         // Inside the two years before to one day after an append time that Kafka gave: 32 bits hold it until 2106.
         let quarter = crate::calendar::quarter_of(occurred_at_ms).starts_at as u32;
-        self.touches
-            .entry((org, quarter))
-            .and_modify(|(first, last)| (*first, *last) = ((*first).min(position), (*last).max(position)))
-            .or_insert((position, position));
+        match self.touches.entry((org, quarter)) {
+            Entry::Occupied(mut touch) => {
+                let (first, last) = touch.get_mut();
+                (*first, *last) = ((*first).min(position), (*last).max(position));
+            }
+            Entry::Vacant(touch) => {
+                touch.insert((position, position));
+                let day = DateTime::from_timestamp_millis(occurred_at_ms).unwrap_or_default();
+                self.months.insert((day.year(), day.month()));
+            }
+        }
     }
 
     /// Number of rows.
@@ -103,14 +114,23 @@ impl LedgerBlock {
         self.rows == 0
     }
 
+    /// Number of months that the calls happened in: partitions of the table that the insert touches, of which the
+    /// engine allows 100 at a time (`max_partitions_per_insert_block`).
+    pub fn months(&self) -> usize {
+        self.months.len()
+    }
+
     /// The columns of the insert.
     pub fn columns() -> &'static [&'static str] {
         &COLUMNS
     }
 
-    /// The body of the insert, as one block of ClickHouse's Native format.
-    pub fn encode(&self) -> Bytes {
-        let fixed = |data_type, bytes| Column::Fixed { data_type, bytes };
+    /// Moves the rows out, as the body of the insert: one block of ClickHouse's Native format, in pieces to be sent one
+    /// after the other. [`Self::rows`] and [`Self::touches`] still tell what it held.
+    pub fn encode(&mut self) -> Vec<Bytes> {
+        fn fixed<'a>(data_type: &'static str, bytes: &'a mut Vec<u8>) -> Column<'a> {
+            Column::Fixed { data_type, bytes }
+        }
         let [
             org_id,
             occurred_at,
@@ -128,24 +148,24 @@ impl LedgerBlock {
             provider_cost,
             currency,
         ] = COLUMNS;
-        encode_block(
+        take_block(
             self.rows,
-            &[
-                (org_id, Column::Dictionary(&self.org_id)),
-                (occurred_at, fixed("DateTime64(3, 'UTC')", &self.occurred_at)),
-                (event_id, fixed("UUID", &self.event_id)),
-                (position, fixed("UInt64", &self.position)),
-                (partition, fixed("UInt16", &self.partition)),
-                (appended_at, fixed("DateTime64(3, 'UTC')", &self.appended_at)),
-                (member_id, Column::Dictionary(&self.member_id)),
-                (reason, Column::Dictionary(&self.reason)),
-                (provider, Column::Dictionary(&self.provider)),
-                (model, Column::Dictionary(&self.model)),
-                (input_tokens, fixed("UInt32", &self.input_tokens)),
-                (output_tokens, fixed("UInt32", &self.output_tokens)),
-                (credits, fixed("Decimal(38, 12)", &self.credits)),
-                (provider_cost, fixed("Decimal(38, 12)", &self.provider_cost)),
-                (currency, Column::Dictionary(&self.currency)),
+            [
+                (org_id, Column::Dictionary(&mut self.org_id)),
+                (occurred_at, fixed("DateTime64(3, 'UTC')", &mut self.occurred_at)),
+                (event_id, fixed("UUID", &mut self.event_id)),
+                (position, fixed("UInt64", &mut self.position)),
+                (partition, fixed("UInt16", &mut self.partition)),
+                (appended_at, fixed("DateTime64(3, 'UTC')", &mut self.appended_at)),
+                (member_id, Column::Dictionary(&mut self.member_id)),
+                (reason, Column::Dictionary(&mut self.reason)),
+                (provider, Column::Dictionary(&mut self.provider)),
+                (model, Column::Dictionary(&mut self.model)),
+                (input_tokens, fixed("UInt32", &mut self.input_tokens)),
+                (output_tokens, fixed("UInt32", &mut self.output_tokens)),
+                (credits, fixed("Decimal(38, 12)", &mut self.credits)),
+                (provider_cost, fixed("Decimal(38, 12)", &mut self.provider_cost)),
+                (currency, Column::Dictionary(&mut self.currency)),
             ],
         )
     }
