@@ -31,8 +31,11 @@ pub struct Call {
     pub hold_back: usize,
 }
 
-/// Parts of ClickHouse's interface that are refused by name: parameter, whether a value switches it on.
-const REFUSED: [(&str, fn(&[u8]) -> bool); 9] = [
+/// Whether a parameter's value asks for something.
+type Asks = fn(&[u8]) -> bool;
+
+/// Parts of ClickHouse's interface that are refused by name.
+const REFUSED: [(&str, Asks); 9] = [
     ("compress", switched_on),
     ("decompress", switched_on),
     ("client_protocol_version", switched_on),

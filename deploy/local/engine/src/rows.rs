@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::Frame;
@@ -29,6 +29,8 @@ pub struct Rows {
     tag: String,
     server: Arc<handler::Context>,
     flushes: Arc<Flushes>,
+    /// For the next piece; kept while there is nothing to read.
+    spare: Option<BytesMut>,
     /// Dropped with the body: the client has gone, or everything is sent.
     _watch: Watch,
 }
@@ -52,17 +54,25 @@ impl Rows {
         flushes: Arc<Flushes>,
         watch: Watch,
     ) -> Self {
-        Self { state: State::First(first), reader, outcome, tag, server, flushes, _watch: watch }
+        Self { state: State::First(first), reader, outcome, tag, server, flushes, spare: None, _watch: watch }
     }
 
     /// The next piece; an empty one at the end of the pipe.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<Bytes>> {
-        let mut piece = BytesMut::zeroed(PIECE_BYTES);
+        let mut piece = self.spare.take().unwrap_or_else(|| BytesMut::zeroed(PIECE_BYTES));
         let mut buffer = ReadBuf::new(&mut piece);
-        ready!(Pin::new(&mut self.reader).poll_read(cx, &mut buffer))?;
+        let read = Pin::new(&mut self.reader).poll_read(cx, &mut buffer);
         let length = buffer.filled().len();
-        piece.truncate(length);
-        Poll::Ready(Ok(piece.freeze()))
+        match read {
+            Poll::Pending => {
+                self.spare = Some(piece);
+                Poll::Pending
+            }
+            Poll::Ready(read) => Poll::Ready(read.map(|()| {
+                piece.truncate(length);
+                piece.freeze()
+            })),
+        }
     }
 
     /// The error inside the body, the way ClickHouse 25.11 and later write it. It is one piece, and so becomes one

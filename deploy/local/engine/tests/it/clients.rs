@@ -21,7 +21,7 @@ const TABLE: &str = "CREATE TABLE audit.calls (id UInt64, who String, credits De
 
 fn call(id: u64) -> Call {
     let tags = (0..id % 3).map(|i| format!("tag {i}")).collect();
-    let note = (id % 2 == 0).then(|| "a\tb\n'c' \\ \u{e9}".to_owned());
+    let note = id.is_multiple_of(2).then(|| "a\tb\n'c' \\ \u{e9}".to_owned());
     Call { id, who: format!("member {id}"), credits: -i128::from(id) * 1_500_000_000_000, tags, note }
 }
 

@@ -109,6 +109,14 @@ async fn an_error_in_the_data_names_its_row_and_inserts_nothing() {
 }
 
 #[tokio::test]
+async fn a_statement_that_takes_too_much_memory_fails_alone() {
+    let server = Server::start_with(&["--max-query-memory", "50MiB"]);
+    let answer = server.post("/", "SELECT length(groupArray(number)) FROM numbers(20000000)").await;
+    assert_eq!(answer.error(), (500, 241));
+    assert_eq!(server.ask("SELECT 1").await, "1");
+}
+
+#[tokio::test]
 async fn one_statement_too_many_is_refused() {
     let server = Server::start_with(&["--max-concurrent-queries", "4"]);
     // They compete with the statement below for the fourth place, and try again until they have it.

@@ -191,11 +191,35 @@ fn a_start_that_cannot_work_says_why() {
     assert!(!output.status.success());
     assert!(said.contains(&format!("port {port}")) && said.contains("CLICKHOUSE_PORT=…"), "{said}");
 
-    let output =
-        stack.run_with(&["start", "--only", "clickhouse", "--free-ports"], &[("PATH", "/nonexistent")]);
+    // A machine without Java.
+    let tools = stack.root.path().join("tools");
+    std::fs::create_dir(&tools).unwrap();
+    for tool in ["bash", "cat", "cp", "dirname", "flock", "head", "mkdir", "mv", "od", "sed", "seq", "tr"] {
+        let found = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().unwrap();
+        let found = String::from_utf8_lossy(&found.stdout).trim().to_owned();
+        std::os::unix::fs::symlink(found, tools.join(tool)).unwrap();
+    }
+    let output = stack.run_with(&["start", "--only", "kafka"], &[("PATH", tools.to_str().unwrap())]);
+    let said = text(&output);
     assert!(!output.status.success());
-    let output = stack.run_with(&["start"], &[("ENGINE_BIN", "/nonexistent"), ("CLICKHOUSE_PORT", "0")]);
+    assert!(said.contains("`java` is missing") && said.contains("apt-get install openjdk-17"), "{said}");
+
+    let free = [("CLICKHOUSE_PORT", "20999"), ("ENGINE_BIN", "/nonexistent")];
+    let output = stack.run_with(&["start", "--only", "clickhouse"], &free);
     assert!(!output.status.success());
+    assert!(text(&output).contains("ENGINE_BIN=/nonexistent is not a program"), "{}", text(&output));
+
+    // A server that ends at once: the reason is in its log, and its log is shown.
+    std::fs::create_dir_all(stack.folder.join("clickhouse")).unwrap();
+    std::fs::write(stack.folder.join("clickhouse/store"), "not a folder").unwrap();
+    let output = stack.run_with(&["start", "--only", "clickhouse"], &free[..1]);
+    let said = text(&output);
+    assert!(!output.status.success());
+    assert!(
+        said.contains("clickhouse ended while it was starting") && said.contains("clickhouse/store"),
+        "{said}"
+    );
+
     for arguments in [&["start", "--only", "postgres"][..], &["start", "--nope"], &["restart"]] {
         assert!(!stack.run(arguments).status.success(), "{arguments:?}");
     }
