@@ -7,5 +7,4 @@ SELECT
     max(touches.last_position) AS last_position
 FROM touches
 WHERE org_id IN {orgs:Array(String)}
-    AND quarter >= toDateTime({since:UInt32}, 'UTC') AND quarter < toDateTime({until:UInt32}, 'UTC')
 GROUP BY org_id, quarter

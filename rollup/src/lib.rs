@@ -6,11 +6,13 @@ mod frontier;
 mod level;
 pub mod metrics;
 mod organisations;
+mod plan;
 mod queries;
 mod recompute;
 mod request;
 mod run;
 mod settings;
+mod statement;
 mod worker;
 mod worklist;
 

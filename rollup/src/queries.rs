@@ -3,7 +3,9 @@
 use crate::level::Level;
 use crate::request::Request;
 use clickhouse::Row;
+use proto::Position;
 use serde::{Deserialize, Serialize};
+use warehouse::calendar::Interval;
 use warehouse::{Warehouse, WarehouseError};
 
 /// A partition of the newest source.
@@ -52,8 +54,22 @@ pub struct Stored {
     pub starts_at: u32,
     /// End of its interval, in Unix seconds.
     pub ends_at: u32,
+    /// The generation it was written in.
+    pub generation: u32,
     /// The position it was cut at.
     pub through: u64,
+}
+
+impl Stored {
+    /// What it stands for.
+    pub fn interval(&self) -> Interval {
+        Interval { starts_at: self.starts_at.into(), ends_at: self.ends_at.into() }
+    }
+
+    /// The position it was cut at.
+    pub fn through(&self) -> Position {
+        Position::from_u64(self.through)
+    }
 }
 
 /// Number of ledger rows of a quarter hour.
@@ -123,19 +139,19 @@ pub(crate) async fn touched_since(
     warehouse.fetch_all("reading the touches", query).await
 }
 
-/// All touches of these organisations between two instants (Unix seconds).
-pub(crate) async fn touched_of(
-    warehouse: &Warehouse,
-    orgs: &[&str],
-    since: u32,
-    until: u32,
-) -> Result<Vec<Touched>, WarehouseError> {
-    let query = warehouse
-        .read(include_str!("../sql/touched_of.sql"))
-        .param("orgs", orgs)
-        .param("since", since)
-        .param("until", until);
+/// All touches of these organisations.
+pub(crate) async fn touched_of(warehouse: &Warehouse, orgs: &[&str]) -> Result<Vec<Touched>, WarehouseError> {
+    let query = warehouse.read(include_str!("../sql/touched_of.sql")).param("orgs", orgs);
     warehouse.fetch_all("reading the touches of organisations", query).await
+}
+
+/// The touches of the buckets of a request.
+pub(crate) async fn touched_in(
+    warehouse: &Warehouse,
+    request: &Request,
+) -> Result<Vec<Touched>, WarehouseError> {
+    let query = request.bind(warehouse.read(include_str!("../sql/touched_in.sql")));
+    warehouse.fetch_all("reading the touches of buckets", query).await
 }
 
 /// The stored rows of the buckets of a request.
@@ -144,7 +160,7 @@ pub(crate) async fn stored(
     level: Level,
     request: &Request,
 ) -> Result<Vec<Stored>, WarehouseError> {
-    let sql = include_str!("../sql/stored.sql").replace("{{table}}", level.table());
+    let sql = include_str!("../sql/stored.sql").replace("<table>", level.table());
     warehouse.fetch_all("reading how far rows go", request.bind(warehouse.read(&sql))).await
 }
 

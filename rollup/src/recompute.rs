@@ -1,4 +1,4 @@
-//! Computing buckets: `INSERT … SELECT` inside ClickHouse, no row leaves it.
+//! Computing buckets: `INSERT … SELECT` inside ClickHouse, no row of the ledger leaves it.
 //!
 //! A computed row is a function of its bucket and the position alone: the ledger up to there does not change, the
 //! lowest position of each identity is one row, sums of decimals do not depend on order, and cells are sorted. So two
@@ -10,20 +10,22 @@ use crate::frontier::Frontiers;
 use crate::level::Level;
 use crate::metrics;
 use crate::organisations::Organisations;
+use crate::plan::{self, Plan, SLOTS_MAX};
 use crate::queries;
 use crate::request::Request;
 use crate::settings::WorkerSettings;
+use crate::statement::{Fold, statement};
 use crate::worklist::{Bucket, Due};
 use hashbrown::HashMap;
-use proto::Position;
 use service::shutdown::Shutdown;
 use std::time::Instant;
+use warehouse::calendar::Tz;
 use warehouse::{Warehouse, WarehouseError, row_is_usable};
 
-/// Most days of one statement: each brings the cells of up to 100 quarter hours.
-const DAYS_PER_STATEMENT: usize = 200;
-/// Most months of one statement: each brings the cells of up to 31 days, and the list of its days is a parameter.
-const MONTHS_PER_STATEMENT: usize = 50;
+/// Most days of one statement: each has up to 100 slots.
+const DAYS_PER_STATEMENT: usize = 50;
+/// Most months of one statement: each has up to 31 slots where its days are there.
+const MONTHS_PER_STATEMENT: usize = 150;
 
 /// Computes buckets at given frontiers.
 pub struct Recompute<'a> {
@@ -39,31 +41,38 @@ pub struct Recompute<'a> {
     pub shutdown: &'a Shutdown,
 }
 
+/// What came of a statement.
+enum Outcome {
+    Stored,
+    /// It was too much for one statement.
+    TooMuch,
+}
+
 impl Recompute<'_> {
     /// Those of the buckets whose stored row fails the rule at the frontier.
     ///
     /// # Errors
     /// ClickHouse's.
-    pub async fn without_usable_row(&self, level: Level, due: Vec<Due>) -> Result<Vec<Due>, WarehouseError> {
+    pub async fn without_usable_row(
+        &self,
+        level: Level,
+        due: Vec<Due>,
+    ) -> Result<Vec<Bucket>, WarehouseError> {
         let mut open = Vec::new();
-        for piece in self.pieces(due, |_| 1, self.settings.buckets_per_statement, |due| due.bucket) {
+        for piece in self.pieces(due, |due| due.bucket, |_| 0, self.settings.buckets_per_statement) {
             let buckets: Vec<Bucket> = piece.iter().map(|due| due.bucket).collect();
-            let request = Request::new(Level::Quarter, &buckets, self.organisations, self.frontiers);
+            let request = self.request(&buckets);
             let stored = queries::stored(self.warehouse, level, &request).await?;
-            let through: HashMap<(&str, i64, i64), Position> = stored
-                .iter()
-                .map(|row| {
-                    let key = (row.org_id.as_str(), i64::from(row.starts_at), i64::from(row.ends_at));
-                    (key, Position::from_u64(row.through))
-                })
-                .collect();
-            open.extend(piece.into_iter().filter(|due| {
+            let through: HashMap<_, _> =
+                stored.iter().map(|row| ((row.org_id.as_str(), row.interval()), row.through())).collect();
+            let is_open = |due: &&Due| {
                 let Bucket { org, interval } = due.bucket;
-                let key = (self.organisations.id(org), interval.starts_at, interval.ends_at);
                 let partition = self.organisations.partition(org, self.frontiers.count());
                 let at = self.frontiers.partitions[partition].at;
-                through.get(&key).is_none_or(|through| !row_is_usable(*through, Some(due.last_touch), at))
-            }));
+                let through = through.get(&(self.organisations.id(org), interval));
+                through.is_none_or(|through| !row_is_usable(*through, Some(due.last_touch), at))
+            };
+            open.extend(piece.iter().filter(is_open).map(|due| due.bucket));
         }
         Ok(open)
     }
@@ -77,7 +86,7 @@ impl Recompute<'_> {
         &self,
         level: Level,
         buckets: Vec<Bucket>,
-        mut stored: impl FnMut(&[Bucket]),
+        mut stored: impl FnMut(usize),
     ) -> Result<(), WarehouseError> {
         let mut pieces = self.sized_pieces(level, buckets).await?;
         pieces.reverse();
@@ -86,36 +95,93 @@ impl Recompute<'_> {
                 return Ok(());
             }
             let began = Instant::now();
-            match self.insert(level, &piece).await {
-                Ok(()) => {
+            match self.insert(level, &piece).await? {
+                Outcome::Stored => {
                     metrics::computed(level, piece.len(), began.elapsed());
-                    stored(&piece);
+                    stored(piece.len());
                 }
-                Err(error) if piece.len() > 1 && is_too_much(&error) => {
-                    tracing::info!(
+                Outcome::TooMuch => {
+                    tracing::debug!(
                         level = level.name(),
                         buckets = piece.len(),
                         "too much for one statement, halving it"
                     );
                     let half = piece.split_off(piece.len() / 2);
-                    pieces.push(half);
-                    pieces.push(piece);
+                    pieces.extend([half, piece]);
                 }
-                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
 
-    async fn insert(&self, level: Level, buckets: &[Bucket]) -> Result<(), WarehouseError> {
-        let request = Request::new(level, buckets, self.organisations, self.frontiers);
-        let query = self
-            .warehouse
-            .write(&statement(level))
-            // The rows of one statement have different keys: merging the block with itself would be for nothing.
-            .with_setting("optimize_on_insert", "0")
-            .param("generation", self.frontiers.generation);
-        self.warehouse.execute("computing buckets", request.bind(query)).await
+    async fn insert(&self, level: Level, buckets: &[Bucket]) -> Result<Outcome, WarehouseError> {
+        let request = self.request(buckets);
+        let can_be_halved = buckets.len() > 1;
+        let mut fold = Fold::ByNumbers;
+        loop {
+            let plan = self.plan(level, &request, buckets).await?;
+            if plan.len() > SLOTS_MAX && can_be_halved {
+                return Ok(Outcome::TooMuch);
+            }
+            let query = statement(self.warehouse, level, &request, &plan, fold, self.frontiers.generation);
+            match self.warehouse.execute("computing buckets", query).await {
+                Ok(()) => return Ok(Outcome::Stored),
+                Err(error) => match Failure::of(&error) {
+                    Some(Failure::TooMuch | Failure::TooManyTexts) if can_be_halved => {
+                        return Ok(Outcome::TooMuch);
+                    }
+                    Some(Failure::TooManyTexts) if fold == Fold::ByNumbers => fold = Fold::ByTexts,
+                    Some(Failure::Replaced) => {
+                        tracing::debug!(level = level.name(), "a planned row was replaced, planning again")
+                    }
+                    _ => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// Reads what the plan of a request depends on, level by level.
+    async fn plan(
+        &self,
+        level: Level,
+        request: &Request,
+        buckets: &[Bucket],
+    ) -> Result<Plan, WarehouseError> {
+        if level == Level::Quarter {
+            return Ok(Plan { ledger: plan::ledger_slots(request), ..Plan::default() });
+        }
+        let touched = queries::touched_in(self.warehouse, request).await?;
+        let mut quarters = plan::quarter_slots(request, &touched);
+        let mut days = Vec::new();
+        if level == Level::Month {
+            let zones: HashMap<&str, Tz> = buckets
+                .iter()
+                .map(|bucket| (self.organisations.id(bucket.org), self.organisations.zone(bucket.org)))
+                .collect();
+            let zone_of = |place: u64| {
+                zones.get(request.orgs[place as usize - 1].as_str()).copied().unwrap_or_default()
+            };
+            let slots = plan::day_slots(request, &quarters, zone_of);
+            let (pinned, open) = self.choose(Level::Day, request, slots).await?;
+            quarters = plan::inside(quarters, &open);
+            days = pinned;
+        }
+        let (quarters, ledger) = self.choose(Level::Quarter, request, quarters).await?;
+        Ok(Plan { days, quarters, ledger })
+    }
+
+    async fn choose(
+        &self,
+        level: Level,
+        request: &Request,
+        slots: Vec<plan::Slot>,
+    ) -> Result<(Vec<plan::Pinned>, Vec<plan::Slot>), WarehouseError> {
+        let mut stored = Vec::new();
+        for piece in slots.chunks(SLOTS_MAX) {
+            let asked = request.with_buckets(piece.iter().map(|slot| (slot.org, slot.interval)));
+            stored.extend(queries::stored(self.warehouse, level, &asked).await?);
+        }
+        Ok(plan::choose(request, slots, &stored))
     }
 
     async fn sized_pieces(
@@ -123,25 +189,25 @@ impl Recompute<'_> {
         level: Level,
         buckets: Vec<Bucket>,
     ) -> Result<Vec<Vec<Bucket>>, WarehouseError> {
+        let bucket = |bucket: &Bucket| *bucket;
         let most = self.settings.buckets_per_statement;
         match level {
             Level::Quarter => {
                 let mut pieces = Vec::new();
-                for piece in self.pieces(buckets, |_| 1, most, |bucket| *bucket) {
+                for piece in self.pieces(buckets, bucket, |_| 0, most) {
                     let rows = self.ledger_rows(&piece).await?;
-                    let weight = |bucket: &Bucket| rows.get(bucket).copied().unwrap_or_default();
-                    pieces.extend(self.pieces(piece, weight, most, |bucket| *bucket));
+                    let rows_of = |bucket: &Bucket| rows.get(bucket).copied().unwrap_or_default();
+                    pieces.extend(self.pieces(piece, bucket, rows_of, most));
                 }
                 Ok(pieces)
             }
-            Level::Day => Ok(self.pieces(buckets, |_| 1, most.min(DAYS_PER_STATEMENT), |bucket| *bucket)),
-            Level::Month => Ok(self.pieces(buckets, |_| 1, most.min(MONTHS_PER_STATEMENT), |bucket| *bucket)),
+            Level::Day => Ok(self.pieces(buckets, bucket, |_| 0, most.min(DAYS_PER_STATEMENT))),
+            Level::Month => Ok(self.pieces(buckets, bucket, |_| 0, most.min(MONTHS_PER_STATEMENT))),
         }
     }
 
     async fn ledger_rows(&self, quarters: &[Bucket]) -> Result<HashMap<Bucket, u64>, WarehouseError> {
-        let request = Request::new(Level::Quarter, quarters, self.organisations, self.frontiers);
-        let sizes = queries::sizes(self.warehouse, &request).await?;
+        let sizes = queries::sizes(self.warehouse, &self.request(quarters)).await?;
         let rows: HashMap<(&str, i64), u64> = sizes
             .iter()
             .map(|size| ((size.org_id.as_str(), i64::from(size.quarter)), size.ledger_rows))
@@ -158,9 +224,9 @@ impl Recompute<'_> {
     fn pieces<T>(
         &self,
         mut items: Vec<T>,
-        rows: impl Fn(&T) -> u64,
-        buckets_max: usize,
         bucket_of: impl Fn(&T) -> Bucket,
+        rows_of: impl Fn(&T) -> u64,
+        buckets_max: usize,
     ) -> Vec<Vec<T>> {
         items.sort_unstable_by_key(|item| bucket_of(item));
         let mut last = None;
@@ -169,7 +235,7 @@ impl Recompute<'_> {
             .map(|item| {
                 let org = bucket_of(item).org;
                 let same_org = last.replace(org) == Some(org);
-                Weight { rows: rows(item), org_bytes: self.organisations.id(org).len(), same_org }
+                Weight { rows: rows_of(item), org_bytes: self.organisations.id(org).len(), same_org }
             })
             .collect();
         let mut items = items.into_iter();
@@ -178,35 +244,36 @@ impl Recompute<'_> {
             .map(|length| items.by_ref().take(length).collect())
             .collect()
     }
+
+    fn request(&self, buckets: &[Bucket]) -> Request {
+        Request::new(buckets, self.organisations, self.frontiers)
+    }
 }
 
-/// Too much memory (241) or time (159, or our own limit): half of it may go through.
-fn is_too_much(error: &WarehouseError) -> bool {
-    matches!(error.code(), Some(241 | 159)) || matches!(error, WarehouseError::Timeout { .. })
+/// Failures of a statement that this module can do something about.
+enum Failure {
+    /// Too much memory (241) or time (159, or our own limit): half of it may go through.
+    TooMuch,
+    /// The texts have too many combinations for one integer.
+    TooManyTexts,
+    /// A row of the plan has been replaced by a newer one meanwhile.
+    Replaced,
 }
 
-/// The statement of a level. What levels share stands in files of its own.
-fn statement(level: Level) -> String {
-    let statement = match level {
-        Level::Quarter => include_str!("../sql/quarters.sql"),
-        Level::Day => include_str!("../sql/days.sql"),
-        Level::Month => include_str!("../sql/months.sql"),
-    };
-    let rows_below = |below, level: Level| {
-        let rows = include_str!("../sql/rows_below.sql");
-        rows.replace("{{below}}", below).replace("{{table}}", level.table())
-    };
-    [
-        ("{{columns}}", include_str!("../sql/columns.sql")),
-        ("{{targets}}", include_str!("../sql/targets.sql")),
-        ("{{touched}}", include_str!("../sql/touched.sql")),
-        ("{{rows_of_days}}", &rows_below("days", Level::Day)),
-        ("{{quarter_slots}}", include_str!("../sql/quarter_slots.sql")),
-        ("{{rows_of_quarters}}", &rows_below("quarters", Level::Quarter)),
-        ("{{ledger_slots}}", include_str!("../sql/ledger_slots.sql")),
-        ("{{ledger}}", include_str!("../sql/ledger.sql")),
-        ("{{fold}}", include_str!("../sql/fold.sql")),
-    ]
-    .iter()
-    .fold(statement.to_owned(), |statement, (name, part)| statement.replace(name, part.trim()))
+impl Failure {
+    fn of(error: &WarehouseError) -> Option<Self> {
+        const THROWN_BY_STATEMENT: i32 = 395;
+        match error.code() {
+            Some(241 | 159) => Some(Self::TooMuch),
+            Some(THROWN_BY_STATEMENT) => {
+                let text = service::error::chain(error);
+                if text.contains("too many combinations") {
+                    Some(Self::TooManyTexts)
+                } else {
+                    Some(Self::Replaced)
+                }
+            }
+            _ => matches!(error, WarehouseError::Timeout { .. }).then_some(Self::TooMuch),
+        }
+    }
 }

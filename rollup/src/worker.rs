@@ -36,9 +36,11 @@ const REZONED_AT_ONCE: usize = 200;
 pub enum Step {
     /// No source of calls is recorded: ingest has never run.
     NoSource,
-    /// Everything that has passed is computed.
+    /// Nothing had to be computed.
     Idle,
-    /// There is more to do right away.
+    /// What was found was computed.
+    Worked,
+    /// There is more than one step's work.
     Behind,
 }
 
@@ -109,7 +111,11 @@ impl Worker {
             metrics::waiting(level, self.worklist.len(level));
         }
         metrics::step(began.elapsed(), positions_behind);
-        Ok(if looked_at_all && computed == 0 { Step::Idle } else { Step::Behind })
+        Ok(match (looked_at_all, computed) {
+            (false, _) => Step::Behind,
+            (true, 0) => Step::Idle,
+            (true, _) => Step::Worked,
+        })
     }
 
     /// Starts from the bookmarks where source or generation are new.
@@ -190,21 +196,16 @@ impl Worker {
             settings: &self.settings,
             shutdown: &self.shutdown,
         };
+        // A bucket leaves the list when its stored row is seen to be usable: in the step after it was computed, or at
+        // once where somebody else has computed it.
         let asked: Vec<Bucket> = due.iter().map(|due| due.bucket).collect();
-        let open: Vec<Bucket> =
-            recompute.without_usable_row(level, due).await?.iter().map(|due| due.bucket).collect();
-        let is_open: hashbrown::HashSet<Bucket> = open.iter().copied().collect();
+        let open = recompute.without_usable_row(level, due).await?;
+        let mut count = 0;
+        recompute.compute(level, open.clone(), |stored| count += stored).await?;
+        let is_open: hashbrown::HashSet<Bucket> = open.into_iter().collect();
         for bucket in asked.iter().filter(|bucket| !is_open.contains(*bucket)) {
             self.worklist.done(level, bucket);
         }
-        let mut count = 0;
-        let worklist = &mut self.worklist;
-        recompute
-            .compute(level, open, |stored| {
-                count += stored.len();
-                stored.iter().for_each(|bucket| worklist.done(level, bucket));
-            })
-            .await?;
         Ok(count)
     }
 
@@ -224,7 +225,7 @@ impl Worker {
             .collect();
         for orgs in rezoned.chunks(REZONED_AT_ONCE) {
             let ids: Vec<&str> = orgs.iter().map(|org| self.organisations.id(*org)).collect();
-            let touched = queries::touched_of(&self.warehouse, &ids, 0, u32::MAX).await?;
+            let touched = queries::touched_of(&self.warehouse, &ids).await?;
             orgs.iter().for_each(|org| self.worklist.forget_days_and_months(*org));
             for touch in touched {
                 let org = self.organisations.number(&touch.org_id);

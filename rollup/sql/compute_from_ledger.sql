@@ -1,4 +1,6 @@
-    -- The ledger's rows of the quarter hours in `ledger_keys`, each in its bucket of `ledger_buckets`.
+    -- The ledger's rows of the planned quarter hours, each with its bucket.
+    {ledger_keys:Array(UInt64)} AS ledger_keys,
+    {ledger_buckets:Array(UInt64)} AS ledger_buckets,
     ledger AS
     (
         SELECT
@@ -20,9 +22,9 @@
     (
         SELECT
             bucket, member_id, reason, provider, model, currency,
-            toUInt64(1) AS calls, input_tokens, output_tokens, credits, provider_cost
+            toUInt64(0) AS rows, toUInt64(1) AS calls, input_tokens, output_tokens, credits, provider_cost
         FROM ledger
         ORDER BY org_id, occurred_at, event_id, position
         LIMIT 1 BY org_id, occurred_at, event_id
     ),
-    names_of_ledger AS (SELECT member_id, reason, provider, model, currency FROM ledger)
+    names_of_ledger AS (SELECT member_id, reason, provider, model, currency FROM ledger),
