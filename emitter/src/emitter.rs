@@ -118,6 +118,10 @@ impl Emitter {
 
     /// What calls wait for: the disk (new ones are refused), or Kafka (accepted ones wait). `None` if all is well.
     pub fn trouble(&self) -> Option<Trouble> {
+        if self.publisher_died() {
+            let reason = "the publishing thread has died: restart the process; its queue is kept".to_owned();
+            return Some(Trouble { reason, lasts: self.counters().oldest_age });
+        }
         let of_kafka = || self.shared.trouble.get().filter(|_| self.counters().queued_records > 0);
         self.queue.disk_trouble().get().or_else(of_kafka)
     }
@@ -135,6 +139,11 @@ impl Emitter {
         self.flush(timeout);
         self.stop();
         ShutdownReport { unsent: self.counters().queued_records }
+    }
+
+    fn publisher_died(&self) -> bool {
+        let publisher = self.publisher.lock().unwrap_or_else(PoisonError::into_inner);
+        publisher.as_ref().is_some_and(JoinHandle::is_finished)
     }
 
     fn stop(&self) {

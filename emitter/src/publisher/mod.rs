@@ -26,9 +26,9 @@ use std::time::{Duration, Instant};
 use window::Window;
 
 /// How often an idle publisher looks for new calls: shorter than `linger`, so that it hardly adds to the way.
-const IDLE_POLL: Duration = Duration::from_millis(10);
-/// How long a busy publisher lets Kafka's client report between two looks at the queue.
-const BUSY_POLL: Duration = Duration::from_millis(1);
+const IDLE_PAUSE: Duration = Duration::from_millis(10);
+/// How often a busy one does.
+const BUSY_PAUSE: Duration = Duration::from_millis(1);
 
 /// What the publisher shares with the emitter.
 #[derive(Debug)]
@@ -189,8 +189,8 @@ impl Publisher {
     fn step(&mut self, producer: &Producer) -> Result<(), End> {
         self.fill_window().map_err(End::Disk)?;
         let sent = self.send(producer)?;
-        let patience = if sent || !self.window.has_room() { BUSY_POLL } else { IDLE_POLL };
-        let noted = self.note(producer.poll(patience));
+        self.shared.pause(if sent || !self.window.has_room() { BUSY_PAUSE } else { IDLE_PAUSE });
+        let noted = self.note(producer.reports());
         self.settle();
         noted?;
         if self.limit.advance(self.window.ids().start) { Err(End::BatchLimit) } else { Ok(()) }

@@ -10,6 +10,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, ProducerContex
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+/// Most reports (each about many messages) that are taken before the queue is looked at again.
+const REPORTS_AT_ONCE: usize = 64;
+
 /// What became of a message.
 #[derive(Debug)]
 pub(super) enum Outcome {
@@ -62,22 +65,30 @@ impl Producer {
         })
     }
 
-    /// Lets the client report for `patience`; returns what it has reported.
-    pub fn poll(&self, patience: Duration) -> Vec<(u64, Outcome)> {
-        self.client.poll(patience);
-        self.take_outcomes()
+    /// Takes what the client has to report, without waiting: its own way of waiting spins through the last millisecond.
+    pub fn reports(&self) -> Vec<(u64, Outcome)> {
+        let mut reported = 0;
+        for _ in 0..REPORTS_AT_ONCE {
+            self.client.poll(Duration::ZERO);
+            let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).len();
+            if outcomes == reported {
+                break;
+            }
+            reported = outcomes;
+        }
+        take(&self.outcomes)
     }
 
     /// Gives up everything under way; returns what was reported before.
     pub fn close(self) -> Vec<(u64, Outcome)> {
-        let outcomes = Arc::clone(&self.outcomes);
-        drop(self.client);
-        std::mem::take(&mut *outcomes.lock().unwrap_or_else(PoisonError::into_inner))
+        let Self { client, outcomes, .. } = self;
+        drop(client);
+        take(&outcomes)
     }
+}
 
-    fn take_outcomes(&self) -> Vec<(u64, Outcome)> {
-        std::mem::take(&mut *self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
-    }
+fn take(outcomes: &Mutex<Vec<(u64, Outcome)>>) -> Vec<(u64, Outcome)> {
+    std::mem::take(&mut *outcomes.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Receives what the client reports while it is polled.

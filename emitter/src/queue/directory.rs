@@ -96,8 +96,12 @@ impl Directory {
         OpenOptions::new().write(true).open(self.file(sequence, "segment"))?.set_len(bytes)
     }
 
+    /// Removes a segment file; one that somebody else has removed is fine too.
     pub fn remove_segment(&self, sequence: u64) -> io::Result<()> {
-        fs::remove_file(self.file(sequence, "segment"))
+        match fs::remove_file(self.file(sequence, "segment")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// Keeps a damaged file as evidence, out of the way; returns its new path.
@@ -168,10 +172,11 @@ fn allocate(file: &mut File, bytes: u64) -> io::Result<()> {
                 file.write_all(&zeros[..step as usize])?;
                 left -= step;
             }
-            Ok(())
         }
-        outcome => Ok(outcome?),
+        outcome => outcome?,
     }
+    // Not every system makes a file longer by allocating behind its end.
+    file.set_len(bytes)
 }
 
 #[cfg(test)]

@@ -77,15 +77,14 @@ impl Keeper {
     }
 
     fn work(&mut self) {
-        let outcome = self
-            .remove_released()
-            .and_then(|()| self.prepare_spares())
-            .and_then(|()| self.sync_when_due())
-            .and_then(|()| self.drop_retired());
-        self.retry_at = outcome.is_err().then(|| Instant::now() + RETRY_DELAY);
-        match outcome {
-            Ok(()) => self.shared.disk_trouble.end(),
-            Err(error) => self.shared.disk_trouble.begin(error.to_string()),
+        // One that fails must not keep the others from being done.
+        let outcomes =
+            [self.remove_released(), self.prepare_spares(), self.sync_when_due(), self.drop_retired()];
+        let error = outcomes.into_iter().find_map(Result::err);
+        self.retry_at = error.is_some().then(|| Instant::now() + RETRY_DELAY);
+        match error {
+            None => self.shared.disk_trouble.end(),
+            Some(error) => self.shared.disk_trouble.begin(error.to_string()),
         }
     }
 
