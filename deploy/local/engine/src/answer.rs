@@ -117,18 +117,8 @@ fn set(response: &mut Response<Body>, name: HeaderName, value: &str) {
 
 fn content_type(format: &str) -> &'static str {
     match format {
-        "CSV" | "CSVWithNames" | "CSVWithNamesAndTypes" if format != "CSV" => {
-            "text/csv; charset=UTF-8; header=present"
-        }
         "CSV" => "text/csv; charset=UTF-8; header=absent",
-        "TabSeparated"
-        | "TSV"
-        | "TabSeparatedWithNames"
-        | "TSVWithNames"
-        | "TabSeparatedWithNamesAndTypes"
-        | "TSVWithNamesAndTypes"
-        | "TabSeparatedRaw"
-        | "TSVRaw" => "text/tab-separated-values; charset=UTF-8",
+        "CSVWithNames" | "CSVWithNamesAndTypes" => "text/csv; charset=UTF-8; header=present",
         "JSON" | "JSONCompact" | "JSONStrings" | "JSONColumns" | "JSONCompactColumns"
         | "JSONObjectEachRow" => "application/json; charset=UTF-8",
         "JSONEachRow" | "JSONLines" | "NDJSON" | "JSONCompactEachRow" | "JSONStringsEachRow" => {
@@ -143,6 +133,9 @@ fn content_type(format: &str) -> &'static str {
         | "Arrow"
         | "ArrowStream"
         | "ORC" => "application/octet-stream",
+        _ if format.starts_with("TSV") || format.starts_with("TabSeparated") => {
+            "text/tab-separated-values; charset=UTF-8"
+        }
         _ => "text/plain; charset=UTF-8",
     }
 }

@@ -41,7 +41,7 @@ pub enum Statement<'a> {
 ///
 /// # Errors
 /// Several statements in one text; `INTO OUTFILE` and `FROM INFILE`, which the engine would apply to files of
-/// this machine; words that are commands of ClickHouse's interactive client.
+/// this machine; `input()`, whose data it would lose; what would end this process; commands of the interactive client.
 pub fn parse(sql: &[u8]) -> Result<Statement<'_>, Exception> {
     let tokens = Tokens { sql, at: 0 };
     let mut clone = tokens.clone();
@@ -68,7 +68,7 @@ fn parse_insert<'a>(sql: &'a [u8], mut tokens: Tokens) -> Result<Option<Statemen
             Kind::Punctuation(b')') => depth = depth.saturating_sub(1),
             Kind::Word | Kind::Quoted if !named => {
                 // INTO, TABLE and FUNCTION come before the name; the name itself may be any word.
-                named = !["INTO", "TABLE", "FUNCTION"].iter().any(|w| token.is_word(sql, w));
+                named = !token.is_any(sql, &["INTO", "TABLE", "FUNCTION"]);
             }
             Kind::Word if depth == 0 && !previous.is_some_and(|p| p.kind == Kind::Punctuation(b'.')) => {
                 if token.is_word(sql, "VALUES") {
@@ -87,7 +87,7 @@ fn parse_insert<'a>(sql: &'a [u8], mut tokens: Tokens) -> Result<Option<Statemen
                 if token.is_word(sql, "FROM") {
                     return Err(Exception::unsupported("INSERT … FROM INFILE"));
                 }
-                if token.is_word(sql, "SELECT") || token.is_word(sql, "WITH") {
+                if token.is_any(sql, &["SELECT", "WITH"]) {
                     return Ok(None);
                 }
             }
@@ -119,6 +119,22 @@ fn parse_whole(sql: &[u8], mut tokens: Vec<Token>) -> Result<Statement<'_>, Exce
     let (Some(first), Some(last)) = (tokens.first().copied(), tokens.last().copied()) else {
         return Err(Exception::new(Code::SyntaxError, "Syntax error: Empty query"));
     };
+    refuse(sql, &tokens)?;
+    let clause = format_clause(sql, &tokens);
+    let format = clause.and_then(|(_, name)| name.word(sql));
+    let text = &sql[..last.end];
+    let yields_rows = first.kind == Kind::Punctuation(b'(') || first.is_any(sql, &["SELECT", "WITH", "FROM"]);
+    Ok(match clause {
+        Some((keyword, name)) if yields_rows => {
+            Statement::Select { text: &sql[..keyword.start], format, tail: &sql[name.end..last.end] }
+        }
+        None if yields_rows => Statement::Select { text, format: None, tail: &[] },
+        _ => Statement::Command { text, format, verb: first.word(sql).unwrap_or_default() },
+    })
+}
+
+/// Refuses what the real server refuses, and the engine, which is ClickHouse's own client too, would do.
+fn refuse(sql: &[u8], tokens: &[Token]) -> Result<(), Exception> {
     if let Some(end) = tokens.iter().find(|t| t.kind == Kind::Punctuation(b';')) {
         let at = end.start + 1;
         return Err(Exception::new(
@@ -128,36 +144,31 @@ fn parse_whole(sql: &[u8], mut tokens: Vec<Token>) -> Result<Statement<'_>, Exce
             ),
         ));
     }
-    for pair in tokens.windows(2) {
-        if pair[0].is_word(sql, "INTO") && pair[1].is_word(sql, "OUTFILE") {
-            return Err(Exception::new(Code::IntoOutfileNotAllowed, "INTO OUTFILE is not allowed"));
-        }
+    let follow = |a: &str, b: &[&str]| tokens.windows(2).any(|t| t[0].is_word(sql, a) && t[1].is_any(sql, b));
+    if follow("INTO", &["OUTFILE"]) {
+        return Err(Exception::new(Code::IntoOutfileNotAllowed, "INTO OUTFILE is not allowed"));
     }
-    let begins_rows = first.kind == Kind::Punctuation(b'(')
-        || ["SELECT", "WITH", "FROM"].iter().any(|w| first.is_word(sql, w));
-    let Some(verb) = first.word(sql).or(begins_rows.then_some("(")) else {
+    let first = tokens[0];
+    let calls_input =
+        || tokens.windows(2).any(|t| t[0].is_word(sql, "INPUT") && t[1].kind == Kind::Punctuation(b'('));
+    if first.is_word(sql, "INSERT") && calls_input() {
+        return Err(Exception::unsupported("INSERT … SELECT … FROM input(…)"));
+    }
+    // It would signal every process of this one's group.
+    if first.is_word(sql, "SYSTEM") && follow("SYSTEM", &["SHUTDOWN", "KILL"]) {
+        return Err(Exception::unsupported("SYSTEM SHUTDOWN and SYSTEM KILL"));
+    }
+    // `\i file`; and `exit`, `quit`, `logout` and the like, which have no second word.
+    let begins = matches!(first.kind, Kind::Word | Kind::Punctuation(b'('));
+    if !begins || tokens.len() == 1 && !first.is_any(sql, &["COMMIT", "ROLLBACK"]) {
+        let word = String::from_utf8_lossy(&sql[first.start..first.end]);
+        let at = first.start + 1;
         return Err(Exception::new(
             Code::SyntaxError,
-            "Syntax error: failed at position 1: a statement begins with a word",
-        ));
-    };
-    // `exit`, `quit`, `logout` and the like: ClickHouse's client, which the engine is, would obey without a word.
-    if tokens.len() == 1 && !["COMMIT", "ROLLBACK"].iter().any(|w| first.is_word(sql, w)) {
-        return Err(Exception::new(
-            Code::SyntaxError,
-            format_args!("Syntax error: failed at position 1 ({verb})"),
+            format_args!("Syntax error: failed at position {at} ({word})"),
         ));
     }
-    let clause = format_clause(sql, &tokens);
-    let format = clause.and_then(|(_, name)| name.word(sql));
-    let text = &sql[..last.end];
-    Ok(match clause {
-        Some((keyword, name)) if begins_rows => {
-            Statement::Select { text: &sql[..keyword.start], format, tail: &sql[name.end..last.end] }
-        }
-        None if begins_rows => Statement::Select { text, format: None, tail: &[] },
-        _ => Statement::Command { text, format, verb },
-    })
+    Ok(())
 }
 
 /// The last `FORMAT name` outside parentheses that ends the statement or is followed by `SETTINGS`.
@@ -197,6 +208,10 @@ struct Token {
 impl Token {
     fn is_word(self, sql: &[u8], word: &str) -> bool {
         self.kind == Kind::Word && sql[self.start..self.end].eq_ignore_ascii_case(word.as_bytes())
+    }
+
+    fn is_any(self, sql: &[u8], words: &[&str]) -> bool {
+        words.iter().any(|word| self.is_word(sql, word))
     }
 
     fn word(self, sql: &[u8]) -> Option<&str> {

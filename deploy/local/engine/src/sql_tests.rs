@@ -106,6 +106,8 @@ fn what_must_not_reach_the_engine_is_refused_by_its_code() {
         ("\\i /etc/passwd", 62),
         ("SELECT 1 INTO OUTFILE '/tmp/x'", 358),
         ("SHOW TABLES into /* x */ outfile '/tmp/x'", 358),
+        ("INSERT INTO t SELECT a FROM input('a Int8') FORMAT CSV 1", 48),
+        ("SYSTEM SHUTDOWN", 48),
         ("INSERT INTO t FROM INFILE '/etc/passwd' FORMAT CSV", 48),
     ] {
         assert_eq!(code(sql), expected, "{sql}");
