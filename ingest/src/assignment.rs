@@ -3,10 +3,10 @@
 
 use crate::cluster::{Cluster, LogBounds};
 use crate::patience::{Patience, Stopped};
-use crate::source::{BrokenSource, Identity, Source, identify};
+use crate::settings::KafkaSettings;
+use crate::source::{BrokenSource, Identity, Source, identify, topic_of};
 use crate::topic::{Kind, Partition};
 use proto::Position;
-use std::collections::HashMap;
 use std::sync::mpsc;
 use tokio::sync::mpsc::UnboundedReceiver;
 use warehouse::{Warehouse, chain, chain_end};
@@ -121,17 +121,18 @@ pub enum MustStop {
 
 /// Answers where partitions start.
 pub struct Locator {
-    /// The ledger.
-    pub warehouse: Warehouse,
-    /// The brokers.
-    pub cluster: Cluster,
-    /// Topic names by kind, as set.
-    pub topics: HashMap<Kind, String>,
-    /// How it waits.
-    pub patience: Patience,
+    settings: KafkaSettings,
+    warehouse: Warehouse,
+    cluster: Cluster,
+    patience: Patience,
 }
 
 impl Locator {
+    /// Asks this ledger and these brokers, and waits for both.
+    pub fn new(settings: &KafkaSettings, warehouse: Warehouse, cluster: Cluster, patience: Patience) -> Self {
+        Self { settings: settings.clone(), warehouse, cluster, patience }
+    }
+
     /// Answers questions until nobody asks any more.
     ///
     /// # Errors
@@ -196,7 +197,7 @@ impl Locator {
     /// If there is none, or the topic is another one.
     pub async fn open_source(&self, kind: Kind) -> Result<Source, MustStop> {
         let rows = self.patience.until_done("read the sources", || self.warehouse.sources()).await?;
-        let topic = self.topics.get(&kind).cloned().unwrap_or_default();
+        let topic = topic_of(&self.settings, kind).to_owned();
         let source = Source::newest(&rows, kind)?
             .ok_or_else(|| MustStop::NoSource { topic: topic.clone(), kind: kind.as_str() })?;
         if source.is_closed() {
@@ -269,5 +270,51 @@ fn difference(recorded: &Identity, found: Option<&Identity>) -> Option<String> {
         differ("the number of partitions", &recorded.partitions, &found.partitions)
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source() -> Source {
+        let identity =
+            Identity { cluster_id: "c".into(), topic: "calls".into(), topic_id: "i".into(), partitions: 1 };
+        Source::beginning(1, Kind::Calls, identity, &[0]).unwrap()
+    }
+
+    fn start_at(frontier: i64, start: i64, end: i64) -> Result<Position, MustStop> {
+        checked_start(&source(), 0, Position::before(1, frontier).unwrap(), LogBounds { start, end })
+    }
+
+    #[test]
+    fn a_partition_starts_where_the_ledger_ends() {
+        assert_eq!(start_at(5, 0, 9).unwrap().next_offset(), 5);
+        assert_eq!(start_at(5, 5, 5).unwrap().next_offset(), 5);
+    }
+
+    #[test]
+    fn a_log_that_does_not_reach_the_ledger_stops_with_what_to_do() {
+        let late = start_at(5, 9, 20).unwrap_err().to_string();
+        assert!(late.contains("4 offsets were deleted"), "{late}");
+        assert!(late.contains("ingest record-loss --topic calls --partition 0 --through 8 "), "{late}");
+        let early = start_at(5, 0, 4).unwrap_err().to_string();
+        assert!(early.contains("goes to offset 5, but the log ends at 4"), "{early}");
+        assert!(early.contains("ingest source close --topic calls --at-frontier"), "{early}");
+    }
+
+    #[test]
+    fn another_topic_under_the_same_name_is_noticed() {
+        let recorded = source().identity;
+        assert_eq!(difference(&recorded, Some(&recorded)), None);
+        let other = |change: fn(&mut Identity)| {
+            let mut other = recorded.clone();
+            change(&mut other);
+            difference(&recorded, Some(&other)).unwrap()
+        };
+        assert_eq!(other(|found| found.topic_id = "j".into()), "the topic's id was i and is j");
+        assert_eq!(other(|found| found.cluster_id = "d".into()), "the cluster's id was c and is d");
+        assert_eq!(other(|found| found.partitions = 2), "the number of partitions was 1 and is 2");
+        assert!(difference(&recorded, None).unwrap().contains("does not exist"));
     }
 }

@@ -174,3 +174,6 @@ impl Origin {
         self.partition != partition && (-REROUTE_AHEAD_MS_MAX..=REROUTE_AGE_MS_MAX).contains(&age)
     }
 }
+
+#[cfg(test)]
+mod tests;

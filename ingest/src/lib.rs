@@ -8,8 +8,10 @@ pub mod assignment;
 pub mod batch;
 pub mod classify;
 pub mod cluster;
+pub mod command;
 pub mod consumer;
 mod describe;
+pub mod fold;
 pub mod forward;
 pub mod headers;
 pub mod idle;
@@ -30,6 +32,7 @@ use crate::assignment::Locator;
 use crate::batch::Limits;
 use crate::cluster::Cluster;
 use crate::consumer::{ConsumerLoop, ConsumerParts};
+use crate::fold::Folder;
 use crate::idle::Watch;
 use crate::outbox::Outbox;
 use crate::patience::Patience;
@@ -105,12 +108,7 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
         progress: progress.clone(),
         shutdown: shutdown.clone(),
     });
-    let locator = Locator {
-        warehouse: warehouse.clone(),
-        cluster: cluster.clone(),
-        topics: topics.clone().into_iter().collect(),
-        patience: patience("assignment"),
-    };
+    let locator = Locator::new(&settings.kafka, warehouse.clone(), cluster.clone(), patience("assignment"));
     let writer = Writer {
         warehouse: warehouse.clone(),
         outbox,
@@ -119,6 +117,15 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
         progress: progress.clone(),
         warehouse_patience: patience("clickhouse"),
         kafka_patience: patience("outbox"),
+    };
+    let folder = Folder {
+        warehouse: warehouse.clone(),
+        progress: progress.clone(),
+        every: settings.fold.interval.get(),
+        rows_max: settings.fold.rows_max as usize,
+        keep: settings.fold.keep as usize,
+        patience: patience("fold"),
+        shutdown: shutdown.clone(),
     };
     let watch = Watch {
         warehouse,
@@ -146,6 +153,10 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
     tasks.spawn("assignment", async move { Ok(locator.run(asked, answers).await?) });
     tasks.spawn("watch", async move {
         watch.run().await;
+        Ok(())
+    });
+    tasks.spawn("fold", async move {
+        folder.run().await;
         Ok(())
     });
     tasks.wait().await

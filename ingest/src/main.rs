@@ -1,6 +1,7 @@
 //! The `ingest` binary: arguments, and the exit code.
 
 use clap::Parser;
+use ingest::command::{self, Command};
 use service::run::{self, CommonArgs};
 use std::process::ExitCode;
 
@@ -10,9 +11,16 @@ use std::process::ExitCode;
 struct Args {
     #[command(flatten)]
     common: CommonArgs,
+    #[command(subcommand)]
+    command: Option<Command>,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    run::service("ingest", &args.common, ingest::run)
+    match args.command {
+        None | Some(Command::Run) => run::service("ingest", &args.common, ingest::run),
+        Some(command) => run::command("ingest", &args.common, |settings, shutdown| {
+            command::execute(command, settings, shutdown)
+        }),
+    }
 }

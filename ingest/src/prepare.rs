@@ -3,7 +3,7 @@
 use crate::cluster::Cluster;
 use crate::patience::{Advice, Patience, Stopped};
 use crate::settings::KafkaSettings;
-use crate::source::{Source, all_bounds, identify, next_number, topic_of};
+use crate::source::{Identity, Source, all_bounds, identify, next_number, topic_of};
 use crate::topic::Kind;
 use crate::topics::{self, TopicsError};
 use proto::PositionError;
@@ -108,7 +108,7 @@ async fn make_topics(
     Ok(())
 }
 
-/// Opens a source of each of these kinds at the start of its topic's log. All rows go in one insert, so that two workers
+/// Opens a source of each of these kinds, at the start of its topic's log, or where the source before ended. All rows go in one insert, so that two workers
 /// that start at once write the same.
 ///
 /// # Errors
@@ -132,11 +132,22 @@ pub async fn open(
             })
             .await?;
         let (identity, bounds) = found.ok_or(NotReady::NoTopic(topic))?;
-        let starts: Vec<i64> = bounds.iter().map(|bounds| bounds.start).collect();
+        let starts = starts(rows, *kind, &identity)
+            .unwrap_or_else(|| bounds.iter().map(|bounds| bounds.start).collect());
         let source = Source::beginning(number, *kind, identity, &starts)?;
         tracing::info!("opened source {number}: {} of topic `{}`", kind.as_str(), source.identity.topic);
         opened.extend(source.rows());
     }
     warehouse.insert_rows("recording a source", "sources", &opened).await?;
     Ok(())
+}
+
+/// Where the source before ended, if it was the same topic: what it covers must not be read again.
+fn starts(rows: &[SourceRow], kind: Kind, identity: &Identity) -> Option<Vec<i64>> {
+    let before = Source::newest(rows, kind).ok().flatten()?;
+    let is_same = before.identity.cluster_id == identity.cluster_id
+        && before.identity.topic_id == identity.topic_id
+        && before.identity.partitions == identity.partitions;
+    is_same.then_some(())?;
+    before.extents.iter().map(|extent| Some(extent.end?.next_offset())).collect()
 }

@@ -155,3 +155,49 @@ pub fn identify(cluster: &Cluster, topic: &str) -> KafkaResult<Option<Identity>>
 pub fn all_bounds(cluster: &Cluster, identity: &Identity) -> KafkaResult<Vec<LogBounds>> {
     (0..identity.partitions).map(|partition| cluster.bounds(&identity.topic, partition)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> Identity {
+        Identity { cluster_id: "c".into(), topic: "t".into(), topic_id: "i".into(), partitions: 2 }
+    }
+
+    fn source(number: u16, kind: Kind) -> Source {
+        Source::beginning(number, kind, identity(), &[0, 7]).unwrap()
+    }
+
+    #[test]
+    fn a_source_comes_back_from_its_rows() {
+        let calls = source(1, Kind::Calls);
+        let rows: Vec<SourceRow> = [calls.rows(), source(2, Kind::Directory).rows()].concat();
+        assert_eq!(Source::newest(&rows, Kind::Calls), Ok(Some(calls)));
+        assert_eq!(Source::newest(&[], Kind::Calls), Ok(None));
+        assert_eq!(next_number(&rows), 3);
+    }
+
+    #[test]
+    fn the_newest_source_of_a_kind_counts() {
+        let rows = [source(1, Kind::Calls).rows(), source(3, Kind::Calls).rows()].concat();
+        assert_eq!(Source::newest(&rows, Kind::Calls).unwrap().unwrap().number, 3);
+    }
+
+    #[test]
+    fn a_source_with_a_missing_partition_is_refused() {
+        let rows = source(1, Kind::Calls).rows();
+        assert_eq!(Source::newest(&rows[..1], Kind::Calls), Err(BrokenSource(1)));
+        assert_eq!(Source::newest(&rows[1..], Kind::Calls), Err(BrokenSource(1)));
+    }
+
+    #[test]
+    fn a_source_is_closed_when_every_partition_is() {
+        let mut calls = source(1, Kind::Calls);
+        assert!(!calls.is_closed());
+        calls.extents[0].end = Some(calls.extents[0].start);
+        // The end of an empty partition that starts at 0 differs from "open", because positions carry the source.
+        assert!(!Source::newest(&calls.rows(), Kind::Calls).unwrap().unwrap().is_closed());
+        calls.extents[1].end = Some(calls.extents[1].start);
+        assert!(Source::newest(&calls.rows(), Kind::Calls).unwrap().unwrap().is_closed());
+    }
+}

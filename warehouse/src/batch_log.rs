@@ -73,6 +73,26 @@ impl Warehouse {
         self.fetch_all("reading the batches", query).await
     }
 
+    /// How many rows of `batches` some partitions of a source have.
+    ///
+    /// # Errors
+    /// Engine, network and time-out.
+    pub async fn count_batches(
+        &self,
+        source: u16,
+        partitions: &[u16],
+    ) -> Result<Vec<(u16, u64)>, WarehouseError> {
+        let query = self
+            .read(
+                "SELECT partition, count() FROM batches FINAL \
+                 WHERE partition IN {partitions:Array(UInt16)} \
+                 AND bitShiftRight(from_position, 48) = {source:UInt16} GROUP BY partition ORDER BY partition",
+            )
+            .param("partitions", partitions)
+            .param("source", source);
+        self.fetch_all("counting the batches", query).await
+    }
+
     /// Deletes the rows that lie inside `folded`, a row that was inserted to stand for them. Running it again, or in
     /// two workers at once, changes nothing more.
     ///

@@ -1,0 +1,136 @@
+//! What a person can ask for beside running the worker.
+
+mod dead_letters;
+mod loss;
+mod source;
+mod topics;
+
+use crate::cluster::Cluster;
+use crate::patience::Patience;
+use crate::settings::IngestSettings;
+use crate::topic::Kind;
+use anyhow::Context;
+use clap::{Args, Subcommand, ValueEnum};
+use service::health::Health;
+use service::shutdown::Shutdown;
+use warehouse::Warehouse;
+
+pub use dead_letters::{DeadLetter, ListArgs};
+
+/// The subcommands. Without one, the worker runs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read calls and write them to the ledger until SIGTERM (the default)
+    Run,
+    /// Create the three topics, or check that existing ones are right; may be run twice
+    Topics,
+    /// Show, open or close sources: which topic of which cluster the positions stand for
+    #[command(subcommand)]
+    Source(SourceCommand),
+    /// Record messages that were deleted before they were read, so that ingest goes on after them
+    RecordLoss(LossArgs),
+    /// Look at messages that could not be counted
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
+}
+
+/// What can be done with sources.
+#[derive(Debug, Subcommand)]
+pub enum SourceCommand {
+    /// List all sources
+    Show,
+    /// Begin a source with the topic as it is now; the one before must be closed
+    Open {
+        /// Which topic
+        #[arg(long)]
+        topic: KindArg,
+    },
+    /// Record the end of the open source, when everything in its topic is in the ledger
+    Close {
+        /// Which topic
+        #[arg(long)]
+        topic: KindArg,
+        /// End it where the ledger is, without asking Kafka: the topic is lost, or was replaced
+        #[arg(long, requires = "yes_the_rest_is_gone")]
+        at_frontier: bool,
+        /// Confirms that what the ledger does not have will never be counted
+        #[arg(long)]
+        yes_the_rest_is_gone: bool,
+    },
+}
+
+/// Which offsets are gone.
+#[derive(Debug, Args)]
+pub struct LossArgs {
+    /// Which topic
+    #[arg(long)]
+    pub topic: KindArg,
+    /// The partition
+    #[arg(long)]
+    pub partition: u16,
+    /// The last offset that is gone
+    #[arg(long)]
+    pub through: i64,
+    /// Confirms that these messages will never be counted
+    #[arg(long, required = true)]
+    pub yes_these_messages_are_gone: bool,
+}
+
+/// What can be done with dead letters.
+#[derive(Debug, Subcommand)]
+pub enum DeadLettersCommand {
+    /// Print them with reason, origin and bytes
+    List(ListArgs),
+}
+
+/// A topic on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum KindArg {
+    /// Calls
+    Calls,
+    /// Organisations and members
+    Directory,
+}
+
+impl From<KindArg> for Kind {
+    fn from(kind: KindArg) -> Self {
+        match kind {
+            KindArg::Calls => Self::Calls,
+            KindArg::Directory => Self::Directory,
+        }
+    }
+}
+
+/// What every command needs.
+struct Tools {
+    settings: IngestSettings,
+    warehouse: Warehouse,
+    cluster: Cluster,
+    patience: Patience,
+}
+
+/// Does what was asked, once, and prints the outcome to stdout.
+///
+/// # Errors
+/// Why it could not be done. Nothing was changed then.
+pub async fn execute(command: Command, settings: IngestSettings, shutdown: Shutdown) -> anyhow::Result<()> {
+    let tools = Tools {
+        warehouse: Warehouse::new(&settings.clickhouse),
+        cluster: Cluster::new(&settings.kafka).context("cannot make a Kafka client")?,
+        patience: Patience::new(Health::new().component("command"), &shutdown, &settings.retry),
+        settings,
+    };
+    match command {
+        Command::Run => anyhow::bail!("the worker is not a command"),
+        Command::Topics => topics::make_all(&tools).await,
+        Command::Source(SourceCommand::Show) => source::show(&tools).await,
+        Command::Source(SourceCommand::Open { topic }) => source::open(&tools, topic.into()).await,
+        Command::Source(SourceCommand::Close { topic, at_frontier, .. }) => {
+            source::close(&tools, topic.into(), at_frontier).await
+        }
+        Command::RecordLoss(args) => loss::record(&tools, &args).await,
+        Command::DeadLetters(DeadLettersCommand::List(args)) => {
+            dead_letters::list(tools.settings.kafka, args).await
+        }
+    }
+}
