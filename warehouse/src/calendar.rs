@@ -5,7 +5,9 @@
 //! date that a zone skipped is an empty day. Every offset since 1973 is a multiple of 15 minutes, so days and
 //! months are whole quarter hours.
 
-use chrono::{DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
+use chrono::{
+    DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone,
+};
 pub use chrono_tz::Tz;
 
 /// Length of the smallest bucket, in seconds.

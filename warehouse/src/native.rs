@@ -43,7 +43,7 @@ impl DictionaryColumn {
         // Most dictionaries are small, and a narrow index saves three quarters of the column on its way.
         let (width, width_code) = match self.texts.len() {
             ..=0x100 => (1, 0),
-            ..=0x1_0000 => (2, 1),
+            0x101..=0x1_0000 => (2, 1),
             _ => (4, 2),
         };
         head.put_u64_le(VERSION);
