@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Name of the file in the queue's folder.
-pub(crate) const FILE_NAME: &str = "refused.jsonl";
+const FILE_NAME: &str = "refused.jsonl";
 
 /// The file, opened when it is first needed.
 #[derive(Debug)]
