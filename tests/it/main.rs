@@ -1,4 +1,6 @@
 //! The whole system, end to end, on the real stack. One binary, a module a theme.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
+
 mod python_emitter;
 mod warehouse_contract;

@@ -1,5 +1,7 @@
 //! Both renderings of the migrations are committed, so that a reviewer sees what a change does to each.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 use warehouse::{Flavour, rendered_migrations};
 
 fn rendered(flavour: &Flavour) -> String {
