@@ -16,8 +16,6 @@ pub struct Question {
 
 /// What an organisation is called.
 pub const ORGANISATION: &str = include_str!("../queries/organisation.sql");
-/// The partitions of every source.
-pub const SOURCES: &str = include_str!("../queries/sources.sql");
 /// How far a partition is in the ledger.
 pub const FRONTIER: &str = include_str!("../queries/frontier.sql");
 /// Every batch of a partition.

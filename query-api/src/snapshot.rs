@@ -53,15 +53,15 @@ struct Partition {
 struct FrontierRow {
     highest: u64,
     covered: u64,
-    appended_at: i64,
-    appended_at_pinned: i64,
+    complete_through_ms: i64,
+    pinned_complete_through_ms: i64,
 }
 
 #[derive(Row, Deserialize)]
 struct IntervalRow {
     from_position: u64,
     to_position: u64,
-    appended_at: i64,
+    appended_at_ms: i64,
 }
 
 #[derive(Row, Deserialize)]
@@ -74,7 +74,8 @@ struct BookmarkRow {
 /// # Errors
 /// An `as_of` beyond what is known, nothing ever ingested, or ClickHouse.
 pub async fn take(warehouse: &Warehouse, org_id: &str, pinned: Option<AsOf>) -> Result<Snapshot, Problem> {
-    let (organisation, sources) = tokio::try_join!(organisation(warehouse, org_id), sources(warehouse))?;
+    let sources = async { warehouse.sources().await.map_err(Problem::from) };
+    let (organisation, sources) = tokio::try_join!(organisation(warehouse, org_id), sources)?;
     let partition = partition_of(org_id, &sources)?;
     let pinned_at = pinned.map(|as_of| as_of.position);
     let (frontier, complete_through_ms) = frontier(warehouse, partition, pinned_at).await?;
@@ -140,10 +141,6 @@ fn fit_for_file_names(org_id: &str) -> String {
     org_id.chars().map(fit).take(64).collect()
 }
 
-async fn sources(warehouse: &Warehouse) -> Result<Vec<SourceRow>, Problem> {
-    Ok(warehouse.fetch_all("reading the sources", warehouse.read(queries::SOURCES)).await?)
-}
-
 /// The organisation's partition of the newest source. An older source counts no more: the newer one opened only when
 /// every partition had reached its end.
 fn partition_of(org_id: &str, sources: &[SourceRow]) -> Result<Partition, Problem> {
@@ -152,7 +149,7 @@ fn partition_of(org_id: &str, sources: &[SourceRow]) -> Result<Partition, Proble
             "No call was ever received, so there is nothing to show yet. Try again once ingest has started.";
         Problem::new(ProblemKind::NotStarted, detail)
     };
-    let with_partitions = sources.iter().filter(|row| row.partitions > 0);
+    let with_partitions = sources.iter().filter(|row| row.kind == "calls" && row.partitions > 0);
     let newest = with_partitions.max_by_key(|row| row.source).ok_or_else(not_started)?;
     let number = proto::partition_of(org_id.as_bytes(), u32::from(newest.partitions));
     let row = sources
@@ -181,13 +178,14 @@ async fn frontier(
     let row: FrontierRow = warehouse
         .fetch_one("reading the frontier", bound(queries::FRONTIER).param("at", at.as_u64()))
         .await?;
-    let known = |appended_at: i64| (appended_at > 0).then_some(appended_at);
+    let known = |unix_ms: i64| (unix_ms > 0).then_some(unix_ms);
     if row.highest == 0 {
         return Ok((partition.start, None));
     }
     if partition.start.as_u64() + row.covered == row.highest {
-        let appended_at = if pinned.is_some() { row.appended_at_pinned } else { row.appended_at };
-        return Ok((Position::from_u64(row.highest), known(appended_at)));
+        let complete_through_ms =
+            if pinned.is_some() { row.pinned_complete_through_ms } else { row.complete_through_ms };
+        return Ok((Position::from_u64(row.highest), known(complete_through_ms)));
     }
     let rows: Vec<IntervalRow> = warehouse.fetch_all("reading the batches", bound(queries::BATCHES)).await?;
     let interval =
@@ -195,5 +193,5 @@ async fn frontier(
     let frontier = warehouse::frontier(partition.start, rows.iter().map(interval));
     let at = pinned.unwrap_or(frontier).min(frontier);
     let covered = rows.iter().filter(|row| Position::from_u64(row.to_position) <= at);
-    Ok((frontier, covered.map(|row| row.appended_at).max()))
+    Ok((frontier, covered.map(|row| row.appended_at_ms).max()))
 }

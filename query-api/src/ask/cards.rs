@@ -84,7 +84,7 @@ pub async fn cards(reader: &Reader) -> Result<Cards, AskError> {
     reader.cutter.add(&mut cover, cards.last_month.span, LAST_MONTH, Level::Month);
     reader.cutter.add(&mut cover, cards.same_days.span, SAME_DAYS, Level::Month);
     let mut active = HashSet::new();
-    let bind = |query: Query| query.param("with_members", [THIS_MONTH]);
+    let bind = |query: Query| query.param("with_members", [THIS_MONTH].as_slice());
     reader
         .ask(&queries::CARDS, &bind, cover, |row: CardsRow| {
             let credits = match row.slot {

@@ -1,0 +1,296 @@
+//! Every endpoint against the model, for random ledgers, filters and snapshots.
+
+use crate::api::Api;
+use crate::model::{self, Sums, Wanted};
+use crate::world::World;
+use chrono::Days;
+use chrono_tz::Tz;
+use proto::{Amount, Call, EventId, Position};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+use system_tests::call;
+
+const HOUR_MS: i64 = 3_600_000;
+const ORGS: [(&str, Tz); 3] =
+    [("acme", Tz::Europe__Berlin), ("globex", Tz::Asia__Kathmandu), ("initech", Tz::America__Havana)];
+const MEMBERS: [&str; 6] = ["ada", "bob", "cyd", "dörte", "e/ve", "f%20"];
+const REASONS: [&str; 4] = ["chat", "generate_field", "summarize_cv", "hum/ming"];
+const PROVIDERS: [&str; 3] = ["openai", "open/router", "50%"];
+const MODELS: [&str; 3] = ["m1", "m2/x", "m3"];
+
+/// Random calls up to an instant: few members, models and instants, so that cells and identities meet.
+fn random_calls(
+    random: &mut StdRng,
+    count: usize,
+    until_ms: i64,
+    span_ms: i64,
+    earlier: &mut Vec<Call>,
+) -> Vec<Call> {
+    let mut calls: Vec<Call> = Vec::new();
+    while calls.len() < count {
+        let builder = match (random.random_range(0..10), earlier.choose(random)) {
+            (0, Some(earlier)) => {
+                calls.push(earlier.clone());
+                continue;
+            }
+            // The same identity with other content: a conflict.
+            (1, Some(earlier)) => call().org(earlier.org_id.as_str()).id(earlier.event_id),
+            (2, Some(earlier)) => {
+                let id = EventId::from_parts(earlier.occurred_at_ms(), random.random());
+                call().org(earlier.org_id.as_str()).id(id)
+            }
+            _ => {
+                let at_ms = until_ms - random.random_range(0..span_ms);
+                call().org(ORGS.choose(random).unwrap().0).id(EventId::from_parts(at_ms, random.random()))
+            }
+        };
+        let mut builder = builder
+            .member(MEMBERS.choose(random).unwrap())
+            .reason(REASONS.choose(random).unwrap())
+            .model(PROVIDERS.choose(random).unwrap(), MODELS.choose(random).unwrap())
+            .tokens(random.random_range(0..5000), random.random_range(0..900))
+            .credits(["0", "1", "0.000000000001", "12.5"].choose(random).unwrap());
+        if random.random_bool(0.3) {
+            let cost = ["0.0004", "3.000000000007"].choose(random).unwrap();
+            builder = builder.byok(cost, ["EUR", "USD"].choose(random).unwrap());
+        }
+        let call = builder.build();
+        earlier.push(call.clone());
+        calls.push(call);
+    }
+    calls
+}
+
+fn random_filter(random: &mut StdRng, org: (&str, Tz), at: Position, now_ms: i64) -> Wanted {
+    let today = model::local_date(org.1, now_ms);
+    let since = today - Days::new(random.random_range(0..80));
+    let until = since + Days::new(random.random_range(0..85));
+    let mut wanted = Wanted::everything(org.0, at, org.1, since, until);
+    let mut some = |values: &[&str]| -> Vec<String> {
+        let count = [0, 0, 1, 2][random.random_range(0..4)];
+        let mut chosen: Vec<String> =
+            (0..count).map(|_| (*values.choose(random).unwrap()).to_owned()).collect();
+        chosen.sort();
+        chosen.dedup();
+        chosen
+    };
+    wanted.members = some(&MEMBERS);
+    wanted.reasons = some(&["chat", "generate_field", "hum/ming", "no such reason"]);
+    let providers = some(&PROVIDERS);
+    wanted.models = providers.into_iter().map(|provider| (provider, "m2/x".to_owned())).collect();
+    wanted.byok = [None, None, Some(true), Some(false)][random.random_range(0..4)];
+    wanted
+}
+
+fn seeded(test: &str) -> StdRng {
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
+    println!("{test}: SEED={seed}");
+    StdRng::seed_from_u64(seed)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_answer_is_what_the_model_says_at_any_snapshot_with_any_filter() {
+    let mut random = seeded("answers");
+    let mut world = World::new("query_answers").await;
+    for (org_id, zone) in ORGS {
+        world.organisation(org_id, zone.name()).await;
+    }
+    world.member("acme", "ada", "Ada Lovelace", false).await;
+    world.member("acme", "bob", "Bob", true).await;
+    let api = Api::of(&world, &["acme", "globex", "initech"]).await;
+    let mut worker = world.worker();
+    let mut earlier = Vec::new();
+    // Around a change of the clocks in Berlin and Havana.
+    let mut now_ms = 1_774_500_000_000;
+    let mut snapshots: Vec<(i64, Vec<Position>)> = Vec::new();
+    for round in 0..6 {
+        let span_ms = [75 * 24, 30, 3][round % 3] * HOUR_MS;
+        let calls = random_calls(&mut random, 300, now_ms, span_ms, &mut earlier);
+        world.append(&calls, now_ms).await;
+        if round % 2 == 0 {
+            // Delivered once more: the same messages at the same positions.
+            world.write(&world.messages[world.messages.len() - 50..], now_ms).await;
+        }
+        if random.random_bool(0.7) {
+            world.settle(&mut worker).await;
+        }
+        snapshots.push((now_ms, ORGS.map(|(org_id, _)| world.position_of(org_id)).to_vec()));
+        for _ in 0..10 {
+            let (then_ms, positions) = snapshots.choose(&mut random).unwrap();
+            let which = random.random_range(0..ORGS.len());
+            let wanted = random_filter(&mut random, ORGS[which], positions[which], *then_ms);
+            assert_all_answers(&api, &world, &wanted, *then_ms).await;
+        }
+        now_ms += random.random_range(0..40) * HOUR_MS + 12_345;
+    }
+    api.stop().await;
+}
+
+async fn assert_all_answers(api: &Api, world: &World, wanted: &Wanted, now_ms: i64) {
+    let zone = wanted.zone.name().replace('/', "~");
+    let as_of = format!("{}.{now_ms}.{zone}", wanted.at.as_u64());
+    let path = format!("/v1/orgs/{}", wanted.org_id);
+    let query = format!("{}&as_of={as_of}", wanted.query());
+
+    let breakdowns = api.json(&format!("{path}/breakdowns?{query}")).await;
+    assert_eq!(breakdowns["as_of"], as_of);
+    assert_eq!(numbers_of_breakdowns(&breakdowns), wanted.breakdowns(world), "{query}");
+
+    let options = api.json(&format!("{path}/filters?{query}")).await;
+    assert_eq!(numbers_of_options(&options), wanted.options(world), "{query}");
+
+    for by in ["day", "month"] {
+        let usage = api.json(&format!("{path}/usage?{query}&by={by}")).await;
+        assert_series(&usage, &wanted.series(world, by == "month"), &query);
+        let days = u64::try_from((wanted.until - wanted.since).num_days() + 1).unwrap();
+        let before = Wanted {
+            since: wanted.since - Days::new(days),
+            until: wanted.since - Days::new(1),
+            ..wanted.clone()
+        };
+        assert_series(&usage["previous"], &before.series(world, by == "month"), &query);
+    }
+
+    assert_log_and_file(api, world, wanted, &path, &query).await;
+    assert_cards(api, world, wanted, &path, &as_of, now_ms).await;
+}
+
+async fn assert_log_and_file(api: &Api, world: &World, wanted: &Wanted, path: &str, query: &str) {
+    let (ids, instants) = wanted.instants(world);
+    let (mut rows, mut after, limit) = (Vec::new(), String::new(), 1 + ids.len() / 3);
+    loop {
+        let page = api.json(&format!("{path}/calls?{query}&limit={}{after}", limit.min(200))).await;
+        rows.extend(page["calls"].as_array().unwrap().clone());
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+        assert!(rows.len() <= ids.len(), "{query}");
+    }
+    let found: Vec<String> = rows.iter().map(|row| row["event_id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(found.len(), ids.len(), "{query}");
+    assert_eq!(found.iter().cloned().collect::<std::collections::BTreeSet<_>>(), ids, "{query}");
+    let times: Vec<i64> = rows.iter().map(|row| ms(&row["occurred_at"])).collect();
+    assert_eq!(times, instants, "{query}");
+    let calls = wanted.calls(world);
+    for row in &rows {
+        let message =
+            calls.iter().find(|message| row["event_id"] == message.call.event_id.to_string()).unwrap();
+        assert_eq!(row["member"]["member_id"], message.call.member_id.as_str());
+        assert_eq!(row["model"], message.call.model.as_str());
+        assert_eq!(row["input_tokens"], message.call.input_tokens);
+        assert_eq!(row["byok"], model::is_byok(message));
+    }
+
+    let file = api.get(&format!("{path}/export.csv?{query}")).await;
+    assert_eq!(
+        file.headers()["content-disposition"],
+        format!(
+            "attachment; filename=\"intervy-usage_{}-short_{}_{}.csv\"",
+            wanted.org_id, wanted.since, wanted.until
+        )
+    );
+    let text = file.text().await.unwrap();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let lines: Vec<csv::StringRecord> = reader.records().map(|record| record.unwrap()).collect();
+    let in_file: Vec<&str> = lines.iter().map(|line| line.get(12).unwrap()).collect();
+    assert_eq!(in_file, found, "log and file in the same order: {query}");
+    let sum = |column: usize| -> i128 {
+        let amounts = lines.iter().filter_map(|line| line.get(column)).filter(|cell| !cell.is_empty());
+        amounts.map(|cell| Amount::parse(cell).unwrap().units()).sum()
+    };
+    let total = model::total(&calls);
+    assert_eq!(sum(8), total.credits, "{query}");
+    assert_eq!(sum(10), total.byok.values().map(|(_, cost)| cost).sum::<i128>(), "{query}");
+}
+
+async fn assert_cards(api: &Api, world: &World, wanted: &Wanted, path: &str, as_of: &str, now_ms: i64) {
+    let summary = api.json(&format!("{path}/summary?as_of={as_of}")).await;
+    let today = model::local_date(wanted.zone, now_ms);
+    let month_of = |date: chrono::NaiveDate| date.to_string()[..7].to_owned();
+    let this_month = month_of(today);
+    let first: chrono::NaiveDate = format!("{this_month}-01").parse().unwrap();
+    let last_month = month_of(first - Days::new(1));
+    let all = Wanted::everything(
+        &wanted.org_id,
+        wanted.at,
+        wanted.zone,
+        first - Days::new(40),
+        first + Days::new(40),
+    );
+    let sums = all.series(world, true);
+    let credits =
+        |month: &String| Amount::from_units(sums.get(month).map_or(0, |sums| sums.credits)).to_string();
+    assert_eq!(summary["this_month"]["credits"], credits(&this_month));
+    assert_eq!(summary["last_month"]["credits"], credits(&last_month));
+    let calls = all.calls(world);
+    let of_this_month = |message: &&&crate::world::Message| {
+        month_of(model::local_date(wanted.zone, message.call.occurred_at_ms())) == this_month
+    };
+    let active: std::collections::BTreeSet<&str> =
+        calls.iter().filter(of_this_month).map(|message| message.call.member_id.as_str()).collect();
+    assert_eq!(summary["this_month"]["active_members"], active.len());
+    let same = &summary["same_days_of_last_month"];
+    let span = ms(&same["from"])..ms(&same["to"]);
+    let mut expected = Sums::default();
+    for message in calls.iter().filter(|message| span.contains(&message.call.occurred_at_ms())) {
+        expected.add(message);
+    }
+    assert_eq!(same["credits"], Amount::from_units(expected.credits).to_string());
+}
+
+fn numbers_of_breakdowns(answer: &Value) -> Value {
+    let sums = |row: &Value| json!({ "calls": row["calls"], "credits": row["credits"], "byok": row["byok"] });
+    let by = |dimension: &str, name: fn(&Value) -> String| -> Value {
+        let rows = answer[dimension].as_array().unwrap();
+        rows.iter().map(|row| (name(row), sums(row))).collect::<serde_json::Map<_, _>>().into()
+    };
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let _ = text;
+    json!({
+        "totals": sums(&answer["totals"]),
+        "by_reason": by("by_reason", |row| row["reason"].as_str().unwrap().to_owned()),
+        "by_model": by("by_model", |row| {
+            format!("{} {}", row["provider"].as_str().unwrap(), row["model"].as_str().unwrap())
+        }),
+        "by_member": by("by_member", |row| row["member_id"].as_str().unwrap().to_owned()),
+    })
+}
+
+fn numbers_of_options(answer: &Value) -> Value {
+    let counts = |dimension: &str, name: fn(&Value) -> String| -> Value {
+        let rows = answer[dimension]["options"].as_array().unwrap();
+        rows.iter().map(|row| (name(row), row["calls"].clone())).collect::<serde_json::Map<_, _>>().into()
+    };
+    json!({
+        "members": counts("members", |row| row["member_id"].as_str().unwrap().to_owned()),
+        "reasons": counts("reasons", |row| row["reason"].as_str().unwrap().to_owned()),
+        "models": counts("models", |row| {
+            format!("{} {}", row["provider"].as_str().unwrap(), row["model"].as_str().unwrap())
+        }),
+        "byok": answer["byok"],
+    })
+}
+
+fn assert_series(answer: &Value, expected: &std::collections::BTreeMap<String, Sums>, query: &str) {
+    let mut total = Sums::default();
+    let mut seen = 0;
+    for point in answer["points"].as_array().unwrap() {
+        let since = point["since"].as_str().unwrap();
+        let sums = expected.get(since).or_else(|| expected.get(&since[..7])).cloned().unwrap_or_default();
+        seen += sums.calls;
+        let found = json!({ "calls": point["calls"], "credits": point["credits"], "byok": point["byok"] });
+        assert_eq!(found, sums.json(), "{since} of {query}");
+        assert_eq!(point["input_tokens"], sums.input_tokens);
+        assert_eq!(point["output_tokens"], sums.output_tokens);
+        total.credits += sums.credits;
+    }
+    assert_eq!(seen, expected.values().map(|sums| sums.calls).sum::<u64>(), "{query}");
+    assert_eq!(answer["totals"]["credits"], Amount::from_units(total.credits).to_string());
+}
+
+fn ms(instant: &Value) -> i64 {
+    instant.as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_millis()
+}

@@ -1,0 +1,9 @@
+//! The query API on the real engine, against a naive model. `make test` starts the engine; see `system_tests::Stack`
+//! for running one test.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod answers;
+mod api;
+mod model;
+mod world;
