@@ -5,12 +5,16 @@ use anyhow::{Context, bail};
 use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer, ProducerContext};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// One question to a broker; a broker that is not there says so sooner.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a topic may be missing: a broker learns of one a moment after its creation was confirmed.
+const TOPIC_GRACE: Duration = Duration::from_secs(2);
 
 /// Makes sure that a topic exists and can be reached.
 ///
@@ -20,24 +24,29 @@ pub fn check_topic(connection: &Connection, topic: &str) -> anyhow::Result<()> {
     let client: BaseProducer<LastError> = client_config(connection)
         .create_with_context(LastError::default())
         .context("Kafka's client refuses its options")?;
-    let timeout = connection.timeout.magnitude();
-    let deadline = Instant::now() + timeout;
+    let began = Instant::now();
+    let deadline = began + connection.timeout.magnitude();
     loop {
         let patience = QUESTION_TIMEOUT.min(deadline.saturating_duration_since(Instant::now()));
         // All topics are asked for, as asking for one by name may create it.
-        match client.client().fetch_metadata(None, patience) {
-            Ok(metadata) => {
-                let found = metadata.topics().iter().find(|found| found.name() == topic);
-                if found.is_some_and(|found| !found.partitions().is_empty()) {
-                    return Ok(());
-                }
-                bail!(
-                    "topic `{topic}` does not exist at {}: start ingest, which creates it, or create it with Kafka's \
-                     own tool (kafka-topics --create), or name another one with --topic",
-                    connection.brokers
-                );
-            }
-            Err(error) if Instant::now() >= deadline => {
+        let answer = client.client().fetch_metadata(None, patience);
+        let holds = |metadata: &Metadata| {
+            let mut topics = metadata.topics().iter();
+            topics.any(|found| found.name() == topic && !found.partitions().is_empty())
+        };
+        if answer.as_ref().is_ok_and(holds) {
+            return Ok(());
+        }
+        // Errors that explain a failure arrive while the client is polled.
+        client.poll(Duration::from_millis(100));
+        let late = Instant::now() >= deadline;
+        match answer {
+            Ok(_) if late || began.elapsed() >= TOPIC_GRACE => bail!(
+                "topic `{topic}` does not exist at {}: start ingest, which creates it, or create it with Kafka's own \
+                 tool (kafka-topics --create), or name another one with --topic",
+                connection.brokers
+            ),
+            Err(error) if late => {
                 let reason = client.context().take().unwrap_or_else(|| error.to_string());
                 bail!(
                     "no Kafka broker answered at {} within {} ({reason}): start Kafka, or name it with --brokers or \
@@ -46,8 +55,7 @@ pub fn check_topic(connection: &Connection, topic: &str) -> anyhow::Result<()> {
                     connection.timeout
                 );
             }
-            // Errors that explain the failure arrive while the client is polled.
-            Err(_) => client.poll(Duration::from_millis(100)),
+            Ok(_) | Err(_) => {}
         }
     }
 }

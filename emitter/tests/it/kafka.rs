@@ -71,6 +71,15 @@ impl Kafka {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let created = runtime.block_on(admin.create_topics(&[topic], &AdminOptions::new())).unwrap();
         assert_eq!(created, [Ok(name.to_owned())]);
+        // The broker learns of it a moment after its creation was confirmed.
+        let deadline = Instant::now() + PATIENCE;
+        let known = || {
+            let metadata = admin.inner().fetch_metadata(None, PATIENCE).unwrap();
+            metadata.topics().iter().any(|topic| topic.name() == name)
+        };
+        while !known() {
+            assert!(Instant::now() < deadline, "the broker does not learn of topic `{name}`");
+        }
     }
 
     /// Everything on a topic, partition by partition in order.
