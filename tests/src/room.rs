@@ -161,6 +161,21 @@ impl Room {
         .await;
     }
 
+    /// Waits until every touched quarter hour that ended more than a minute ago has a row that knows its last touch.
+    pub async fn passed_quarters_are_computed(&self) {
+        eventually("all passed quarter hours to be computed", async || {
+            let query = self.warehouse.read(
+                "SELECT count() FROM (SELECT org_id, quarter, max(last_position) AS touch FROM touches GROUP BY org_id, \
+                 quarter) AS touched LEFT JOIN (SELECT org_id, starts_at, through FROM usage_quarter_hourly FINAL) AS \
+                 stored ON touched.org_id = stored.org_id AND touched.quarter = stored.starts_at \
+                 WHERE stored.through < touched.touch AND touched.quarter < now() - 960",
+            );
+            let open: u64 = self.warehouse.fetch_one("counting", query).await.expect("ClickHouse answers");
+            if open == 0 { Ok(()) } else { Err(format!("{open} are open")) }
+        })
+        .await;
+    }
+
     /// Waits until the batches cover so many messages, whatever became of them.
     pub async fn batches_cover(&self, messages: u64) {
         eventually(&format!("{messages} messages in batches"), async || {
