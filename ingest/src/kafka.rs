@@ -11,58 +11,93 @@ pub const DEAD_LETTER_EXTRA_BYTES: u64 = 1024 * 1024;
 /// bytes, the client uncompressed ones.
 const PRODUCER_MESSAGE_BYTES_MAX: &str = "1000000000";
 
-/// What every client has: addresses and the operator's options.
-pub fn client(settings: &KafkaSettings) -> ClientConfig {
+/// What every client has: addresses, defaults of ours, the operator's options, and last what must not be changed.
+fn config(settings: &KafkaSettings, defaults: &[(&str, String)], fixed: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();
+    // librdkafka's own reports of a broker that is away repeat several times a second; health and the retry log say it.
+    config.set("log.connection.close", "false").set_log_level(RDKafkaLogLevel::Warning);
+    for (name, value) in defaults {
+        config.set(*name, value);
+    }
     for (name, value) in settings.properties() {
         config.set(name, value);
+    }
+    for (name, value) in fixed {
+        config.set(*name, *value);
     }
     if !settings.sasl_password.expose().is_empty() {
         config.set("sasl.password", settings.sasl_password.expose());
     }
     config.set("bootstrap.servers", &settings.brokers);
-    // librdkafka's own reports of a broker that is away repeat several times a second; health and the retry log say it.
-    config.set("log.connection.close", "false").set_log_level(RDKafkaLogLevel::Warning);
     config
 }
 
 /// The consumer of the group.
 pub fn group_consumer(settings: &KafkaSettings) -> ClientConfig {
-    let mut config = client(settings);
-    config
-        .set("group.id", &settings.group_id)
-        // The ledger knows where to start, Kafka does not.
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        // An offset that the broker does not have is for a person to look at; any reset would lose or repeat messages.
-        .set("auto.offset.reset", "error")
-        .set("partition.assignment.strategy", "cooperative-sticky")
-        .set("check.crcs", "true")
+    let defaults = [
         // The queue is bounded in bytes; the bound in messages must not end it earlier.
-        .set("queued.max.messages.kbytes", (settings.queue_bytes_max.get() / 1024).to_string())
-        .set("queued.min.messages", "10000000")
-        .set("fetch.queue.backoff.ms", "5")
-        .set("fetch.wait.max.ms", "100")
-        .set("fetch.message.max.bytes", "1048576")
-        .set("fetch.max.bytes", "8388608");
+        ("queued.max.messages.kbytes", (settings.queue_bytes_max.get() / 1024).to_string()),
+        ("queued.min.messages", "10000000".to_owned()),
+        ("fetch.queue.backoff.ms", "5".to_owned()),
+        ("fetch.wait.max.ms", "100".to_owned()),
+        ("fetch.message.max.bytes", "1048576".to_owned()),
+        ("fetch.max.bytes", "8388608".to_owned()),
+        // How long partitions of a killed worker stand still. Short, because a worker that was given up too early and
+        // goes on does no harm.
+        ("session.timeout.ms", "10000".to_owned()),
+        ("heartbeat.interval.ms", "1000".to_owned()),
+        ("check.crcs", "true".to_owned()),
+    ];
+    let fixed = [
+        ("group.id", settings.group_id.as_str()),
+        // The ledger knows where to start, Kafka does not.
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        // An offset that the broker does not have is for a person to look at; any reset would lose or repeat messages.
+        ("auto.offset.reset", "error"),
+        ("partition.assignment.strategy", "cooperative-sticky"),
+        // What was not committed is no message.
+        ("isolation.level", "read_committed"),
+    ];
+    let mut config = config(settings, &defaults, &fixed);
+    if !settings.group_instance_id.is_empty() {
+        config.set("group.instance.id", &settings.group_instance_id);
+    }
     config
 }
 
 /// A client that asks about topics and offsets; it joins no group.
 pub fn observer(settings: &KafkaSettings) -> ClientConfig {
-    client(settings)
+    config(settings, &[], &[("isolation.level", "read_committed")])
+}
+
+/// A client that reads one topic from its start to its end, without a group.
+pub fn reader(settings: &KafkaSettings) -> ClientConfig {
+    let fixed = [
+        // Required by the library; nothing joins it and nothing is committed.
+        ("group.id", "ai-usage.reader"),
+        ("enable.auto.commit", "false"),
+        ("enable.partition.eof", "true"),
+        ("auto.offset.reset", "error"),
+        ("isolation.level", "read_committed"),
+    ];
+    config(settings, &[], &fixed)
+}
+
+/// A client that makes and describes topics.
+pub fn admin(settings: &KafkaSettings) -> ClientConfig {
+    config(settings, &[], &[])
 }
 
 /// The producer of dead letters and rerouted messages.
 pub fn producer(settings: &KafkaSettings) -> ClientConfig {
-    let mut config = client(settings);
-    config
-        .set("acks", "all")
-        .set("enable.idempotence", "true")
-        .set("linger.ms", "5")
-        .set("compression.codec", "lz4")
-        .set("message.max.bytes", PRODUCER_MESSAGE_BYTES_MAX)
+    let defaults = [
+        ("linger.ms", "5".to_owned()),
+        ("compression.codec", "lz4".to_owned()),
         // Our own retry stands behind it, which tells the health report what it waits for.
-        .set("message.timeout.ms", settings.timeout.get().as_millis().to_string());
-    config
+        ("message.timeout.ms", settings.timeout.get().as_millis().to_string()),
+    ];
+    let fixed =
+        [("acks", "all"), ("enable.idempotence", "true"), ("message.max.bytes", PRODUCER_MESSAGE_BYTES_MAX)];
+    config(settings, &defaults, &fixed)
 }

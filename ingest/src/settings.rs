@@ -37,6 +37,8 @@ pub struct KafkaSettings {
     pub brokers: String,
     /// The consumer group.
     pub group_id: String,
+    /// Name of this worker within the group, where it is the same after a restart; empty for none.
+    pub group_instance_id: String,
     /// The topic of calls.
     pub calls_topic: String,
     /// The topic of organisations and members.
@@ -117,9 +119,13 @@ impl RetrySettings {
 }
 
 /// Options that ingest must set itself: another value would lose or misplace messages.
-const RESERVED: [&str; 8] = [
+const RESERVED: [&str; 12] = [
     "bootstrap.servers",
     "group.id",
+    "group.instance.id",
+    "isolation.level",
+    "enable.idempotence",
+    "message.max.bytes",
     "enable.auto.commit",
     "enable.auto.offset.store",
     "auto.offset.reset",

@@ -115,7 +115,7 @@ pub async fn make(
     cluster: &Cluster,
     plan: &TopicPlan,
 ) -> Result<Made, TopicsError> {
-    let admin: AdminClient<DefaultClientContext> = AdminClient::from_config(&kafka::client(settings))?;
+    let admin: AdminClient<DefaultClientContext> = AdminClient::from_config(&kafka::admin(settings))?;
     let options = AdminOptions::new()
         .request_timeout(Some(settings.timeout.get()))
         .operation_timeout(Some(settings.timeout.get()));

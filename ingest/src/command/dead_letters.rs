@@ -12,7 +12,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::io::{self, ErrorKind, Write};
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ pub struct ListArgs {
 }
 
 /// A message of the dead-letter topic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// Partition in the dead-letter topic.
     pub partition: i32,
@@ -91,11 +91,8 @@ fn read_all(
     settings: &KafkaSettings,
     mut visit: impl FnMut(&DeadLetter) -> anyhow::Result<bool>,
 ) -> anyhow::Result<()> {
-    let mut config = kafka::client(settings);
-    // Never joins: no offset is committed, and no partition assigned by a group.
-    config.set("group.id", "ai-usage.dead-letters-list").set("enable.auto.commit", "false");
-    config.set("enable.partition.eof", "true").set("auto.offset.reset", "error");
-    let consumer = BaseConsumer::from_config(&config).context("cannot make a Kafka consumer")?;
+    let consumer =
+        BaseConsumer::from_config(&kafka::reader(settings)).context("cannot make a Kafka consumer")?;
     let topic = settings.dead_letter_topic.as_str();
     let metadata = consumer.fetch_metadata(Some(topic), settings.timeout.get())?;
     let partitions: Vec<i32> = metadata

@@ -1,5 +1,6 @@
 //! The binary under test, and what it says about itself.
 
+use ingest::command::DeadLetter;
 use system_tests::{Process, Room, eventually};
 
 /// A running ingest worker.
@@ -58,4 +59,20 @@ impl Worker {
             .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
             .sum()
     }
+}
+
+/// Runs a subcommand to its end; returns whether it succeeded, and what it said.
+pub fn command(room: &Room, arguments: &[&str]) -> (bool, String) {
+    let mut process = room.spawn("ingest", arguments, &[("TELEMETRY_LEVEL", "error")]);
+    let status = process.wait();
+    (status.success(), process.log().join("\n"))
+}
+
+/// The dead letters of the room, as the command lists them.
+pub fn dead_letters(room: &Room, filter: &[&str]) -> Vec<DeadLetter> {
+    let (ended_well, said) = command(room, &[&["dead-letters", "list", "--json"], filter].concat());
+    assert!(ended_well, "{said}");
+    // What is logged goes to stderr, which the process's log has too.
+    let objects = said.lines().filter(|line| line.starts_with('{'));
+    objects.map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
 }

@@ -1,0 +1,85 @@
+//! Messages as a foreign client would publish them: any key, header, payload, partition.
+
+use rdkafka::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use std::time::Duration;
+use system_tests::{PARTITIONS, Room};
+
+/// One message.
+#[derive(Debug, Clone, Default)]
+pub struct Raw {
+    pub partition: u32,
+    pub key: Option<Vec<u8>>,
+    pub payload: Option<Vec<u8>>,
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Raw {
+    /// A call in the partition of its organisation.
+    pub fn of(call: &proto::Call) -> Self {
+        Self {
+            partition: proto::partition_of(call.key(), PARTITIONS),
+            key: Some(call.key().to_vec()),
+            payload: Some(call.encode()),
+            headers: Vec::new(),
+        }
+    }
+
+    /// In the next partition instead.
+    pub fn elsewhere(mut self) -> Self {
+        self.partition = (self.partition + 1) % PARTITIONS;
+        self
+    }
+
+    /// With another payload.
+    pub fn payload(mut self, payload: Option<&[u8]>) -> Self {
+        self.payload = payload.map(<[u8]>::to_vec);
+        self
+    }
+
+    /// With a header more.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+}
+
+/// Publishes to a topic of the room and waits until all is acknowledged.
+pub async fn publish(room: &Room, topic: &str, messages: &[Raw]) {
+    publish_with(room, topic, messages, &[]).await;
+}
+
+/// The same, with options of the client.
+pub async fn publish_with(room: &Room, topic: &str, messages: &[Raw], options: &[(&str, &str)]) {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", room.brokers())
+        .set("acks", "all")
+        .set("message.max.bytes", "100000000")
+        .set("queue.buffering.max.kbytes", "2000000");
+    for (name, value) in options {
+        config.set(*name, *value);
+    }
+    let producer: ThreadedProducer<DefaultProducerContext> = config.create().expect("a producer");
+    let is_transactional = options.iter().any(|(name, _)| *name == "transactional.id");
+    if is_transactional {
+        producer.init_transactions(Duration::from_secs(30)).expect("a transaction");
+        producer.begin_transaction().expect("a transaction");
+    }
+    let name = room.topic(topic);
+    for message in messages {
+        let headers = message.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+            headers.insert(Header { key, value: Some(value) })
+        });
+        let mut record: BaseRecord<'_, [u8], [u8]> =
+            BaseRecord::to(&name).partition(message.partition as i32).headers(headers);
+        record.key = message.key.as_deref();
+        record.payload = message.payload.as_deref();
+        producer.send(record).map_err(|(error, _)| error).expect("the queue takes it");
+    }
+    if is_transactional {
+        producer.commit_transaction(Duration::from_secs(30)).expect("committed");
+    }
+    producer.flush(Duration::from_secs(60)).expect("acknowledged");
+}
