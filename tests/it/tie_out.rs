@@ -46,7 +46,15 @@ async fn cards_breakdowns_log_and_csv_equal_the_file() {
     let compare = |wait: &str| {
         let output = Command::new("python3")
             .arg(demo.join("compare.py"))
-            .args(["--api", &format!("http://{address}"), "--shift-file", shift_file, "--wait", wait, "--full"])
+            .args([
+                "--api",
+                &format!("http://{address}"),
+                "--shift-file",
+                shift_file,
+                "--wait",
+                wait,
+                "--full",
+            ])
             .env("TOKEN", &token)
             .output()
             .expect("Python runs");
