@@ -8,6 +8,7 @@ use crate::source::{BrokenSource, Identity, Source, identify, topic_of};
 use crate::topic::{Kind, Partition};
 use proto::Position;
 use std::sync::mpsc;
+use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use warehouse::{Warehouse, chain, chain_end};
 
@@ -119,6 +120,10 @@ pub enum MustStop {
     Stopped(#[from] Stopped),
 }
 
+/// How often a topic must be missing before it is gone, and how long to wait in between.
+const MISSING_LOOKS: u32 = 4;
+const MISSING_PAUSE: Duration = Duration::from_secs(1);
+
 /// Answers where partitions start.
 pub struct Locator {
     settings: KafkaSettings,
@@ -204,13 +209,7 @@ impl Locator {
             let (number, topic) = (source.number, source.identity.topic);
             return Err(MustStop::SourceClosed { number, topic, kind: kind.as_str() });
         }
-        let found = self
-            .patience
-            .until_done("ask who the topic is", || {
-                let topic = topic.clone();
-                self.cluster.ask(move |cluster| identify(cluster, &topic))
-            })
-            .await?;
+        let found = self.identify(&topic).await?;
         match difference(&source.identity, found.as_ref()) {
             None => Ok(source),
             Some(difference) => Err(MustStop::OtherTopic {
@@ -220,6 +219,28 @@ impl Locator {
                 difference,
             }),
         }
+    }
+
+    /// Who the topic is now. A broker that has just started may not have heard of it yet: so it counts as missing only
+    /// when it was missing several times.
+    async fn identify(&self, topic: &str) -> Result<Option<Identity>, Stopped> {
+        let mut found = None;
+        for attempt in 0..MISSING_LOOKS {
+            if attempt > 0 {
+                tokio::time::sleep(MISSING_PAUSE).await;
+            }
+            found = self
+                .patience
+                .until_done("ask who the topic is", || {
+                    let topic = topic.to_owned();
+                    self.cluster.ask(move |cluster| identify(cluster, &topic))
+                })
+                .await?;
+            if found.is_some() {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     async fn chain_ends(&self, source: &Source, numbers: &[u16]) -> Result<Vec<Position>, MustStop> {

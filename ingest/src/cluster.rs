@@ -2,10 +2,11 @@
 //!
 //! All calls block for up to the timeout; async callers use [`Cluster::ask`].
 
+use crate::client_log::LoggedContext;
 use crate::describe::{self, TopicDescription};
 use crate::kafka;
 use crate::settings::KafkaSettings;
-use rdkafka::config::FromClientConfig;
+use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -25,7 +26,7 @@ pub struct LogBounds {
 /// A client that only looks. Cheap to clone.
 #[derive(Clone)]
 pub struct Cluster {
-    client: Arc<BaseConsumer>,
+    client: Arc<BaseConsumer<LoggedContext>>,
     timeout: Duration,
 }
 
@@ -35,7 +36,7 @@ impl Cluster {
     /// # Errors
     /// Options that librdkafka refuses.
     pub fn new(settings: &KafkaSettings) -> KafkaResult<Self> {
-        let client = BaseConsumer::from_config(&kafka::observer(settings))?;
+        let client = BaseConsumer::from_config_and_context(&kafka::observer(settings), LoggedContext)?;
         Ok(Self { client: Arc::new(client), timeout: settings.timeout.get() })
     }
 

@@ -11,6 +11,7 @@
 use crate::assignment::{Start, Wanted};
 use crate::batch::{Batch, Limits, Run, Trigger};
 use crate::classify::{Fate, Incoming, classify_call, classify_directory_change};
+use crate::client_log::is_connection_trouble;
 use crate::forward::{Forward, message_bytes, origin_in};
 use crate::headers::headers_of;
 use crate::metrics;
@@ -24,6 +25,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Timestamp};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use service::health::Component;
 use service::shutdown::Shutdown;
 use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
@@ -53,6 +55,9 @@ const MESSAGES_A_LOOK: usize = 1024;
 /// then, so not for every short wait; and it must be far below the group's `max.poll.interval.ms`.
 const HOLD_AFTER: Duration = Duration::from_secs(2);
 
+/// How often in a row Kafka may refuse to be read on although log and ledger fit together.
+const REFUSALS_MAX: u32 = 3;
+
 /// How often transaction markers at the end of a log are looked for.
 const MARKERS_EVERY: Duration = Duration::from_millis(250);
 
@@ -76,6 +81,8 @@ pub struct ConsumerParts {
     pub starts: mpsc::Receiver<Start>,
     /// How far each partition is, for commits, idle rows and metrics.
     pub progress: Progress,
+    /// What is said about it.
+    pub component: Component,
     /// The wish to end.
     pub shutdown: Shutdown,
 }
@@ -90,6 +97,7 @@ pub struct ConsumerLoop {
     held: bool,
     full_since: Option<Instant>,
     markers_at: Instant,
+    refusals: u32,
 }
 
 /// What is known of an assigned partition.
@@ -120,6 +128,7 @@ impl ConsumerLoop {
             held: false,
             full_since: None,
             markers_at: Instant::now(),
+            refusals: 0,
         }
     }
 
@@ -129,6 +138,7 @@ impl ConsumerLoop {
     /// When Kafka refuses in a way that waiting cannot mend, or a batch does not add up.
     pub fn run(mut self, runtime: &Handle) -> anyhow::Result<()> {
         let topics: Vec<&str> = self.parts.topics.values().map(String::as_str).collect();
+        self.parts.component.waiting("the consumer group to assign partitions");
         self.parts.consumer.subscribe(&topics).context("cannot subscribe to the topics")?;
         let consumer = Arc::clone(&self.parts.consumer);
         while !self.parts.shutdown.is_triggered() {
@@ -150,7 +160,7 @@ impl ConsumerLoop {
             let polled = consumer.poll(patience);
             // A rebalance ends the poll early, and whatever comes next belongs to the new assignment.
             for change in consumer.context().take_changes() {
-                self.change(change)?;
+                self.change(change);
             }
             match polled {
                 None => {
@@ -199,6 +209,7 @@ impl ConsumerLoop {
         let position = Position::of_message(reading.run.from.source(), offset)?;
         (reading.next_offset, reading.run.to) = (offset + 1, position);
         reading.position_is_fresh = true;
+        self.refusals = 0;
         let appended_at_ms = match message.timestamp() {
             Timestamp::LogAppendTime(unix_ms) => Some(unix_ms),
             Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
@@ -265,42 +276,69 @@ impl ConsumerLoop {
                 | Code::BadMessage
                 | Code::InvalidMessage
                 | Code::BadCompression,
-            ) => {
-                bail!(
-                    "Kafka cannot be read on without skipping messages: {error}; start ingest again to see which \
-                     partition, and what to do"
-                )
-            }
+            ) => self.begin_again(&error),
             // Away, or not allowed: the client goes on trying, health says so (see `idle`).
-            _ => tracing::warn!("Kafka: {error}"),
+            _ if is_connection_trouble(&error) => Ok(()),
+            _ => {
+                tracing::warn!("Kafka: {error}");
+                Ok(())
+            }
         }
+    }
+
+    /// Lets go of all partitions and asks anew where they start: whoever answers looks at the logs, and stops with
+    /// what to do if they do not fit the ledger. If they do, the same error a few times over is the end.
+    fn begin_again(&mut self, error: &KafkaError) -> anyhow::Result<()> {
+        self.refusals += 1;
+        if self.refusals > REFUSALS_MAX {
+            bail!(
+                "Kafka cannot be read on without skipping messages: {error}. The log of a partition is damaged: \
+                 repair it, or delete its records up to the damaged one and record the loss"
+            );
+        }
+        tracing::warn!("Kafka cannot be read on ({error}): looking again where partitions start");
+        let assigned = self.parts.consumer.assignment()?;
+        self.parts.consumer.incremental_unassign(&assigned).context("cannot let go of partitions")?;
+        let partitions: Vec<Partition> = self.tracks.keys().copied().collect();
+        for partition in &partitions {
+            self.let_go(*partition);
+        }
+        self.ask_for_starts(partitions);
         Ok(())
     }
 
     /// The group gave or took partitions.
-    fn change(&mut self, change: Change) -> anyhow::Result<()> {
+    fn change(&mut self, change: Change) {
         match change {
             Change::Assigned(partitions) => {
                 tracing::info!("assigned: {}", names(&partitions));
-                self.epoch += 1;
-                for partition in &partitions {
-                    self.tracks.insert(*partition, Track { epoch: self.epoch, reading: None });
-                }
-                // Nobody answers only when the process ends.
-                let _ = self.parts.questions.send(Wanted { epoch: self.epoch, partitions });
+                self.ask_for_starts(partitions);
             }
             Change::Revoked(partitions) => {
                 tracing::info!("revoked: {}", names(&partitions));
                 for partition in partitions {
-                    if let Some(Track { reading: Some(reading), .. }) = self.tracks.remove(&partition) {
-                        self.batch.runs.extend(Some(reading.run).filter(|run| !run.is_empty()));
-                    }
-                    self.parts.progress.forget(partition);
+                    self.let_go(partition);
                 }
             }
         }
-        self.report_partitions();
-        Ok(())
+        self.report();
+    }
+
+    fn ask_for_starts(&mut self, partitions: Vec<Partition>) {
+        self.epoch += 1;
+        for partition in &partitions {
+            self.tracks.insert(*partition, Track { epoch: self.epoch, reading: None });
+        }
+        // Nobody answers only when the process ends.
+        let _ = self.parts.questions.send(Wanted { epoch: self.epoch, partitions });
+    }
+
+    /// Forgets a partition. What was read of it stays in the batch.
+    fn let_go(&mut self, partition: Partition) {
+        if let Some(Track { reading: Some(reading), .. }) = self.tracks.remove(&partition) {
+            self.batch.runs.extend(Some(reading.run).filter(|run| !run.is_empty()));
+        }
+        self.parts.progress.forget(partition);
     }
 
     /// Begins to read partitions whose start is known now.
@@ -320,8 +358,11 @@ impl ConsumerLoop {
             self.parts.progress.begin(start.partition, start.position);
             begun.push(start.partition);
         }
-        if !begun.is_empty() && !self.held {
-            self.read(&begun)?;
+        if !begun.is_empty() {
+            self.report();
+            if !self.held {
+                self.read(&begun)?;
+            }
         }
         Ok(())
     }
@@ -465,9 +506,13 @@ impl ConsumerLoop {
         Ok(())
     }
 
-    fn report_partitions(&self) {
+    fn report(&self) {
         for kind in Kind::ALL {
             metrics::partitions(kind, self.tracks.keys().filter(|partition| partition.kind == kind).count());
+        }
+        match self.tracks.values().filter(|track| track.reading.is_none()).count() {
+            0 => self.parts.component.ok(),
+            unknown => self.parts.component.waiting(format!("the starts of {unknown} partitions")),
         }
     }
 }

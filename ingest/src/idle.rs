@@ -11,7 +11,7 @@ use crate::progress::{Point, Progress};
 use crate::topic::{Kind, Partition};
 use service::clock;
 use service::error::chain;
-use service::health::Component;
+use service::health::{Component, State};
 use service::shutdown::Shutdown;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -59,15 +59,23 @@ impl Watch {
         let points = self.progress.points();
         let ends = match self.ends(&points).await {
             Ok(ends) => {
+                if self.kafka.state() != State::Ok {
+                    tracing::info!("Kafka answers");
+                }
                 self.kafka.ok();
                 ends
             }
             Err(error) => {
                 let causes = chain(&error);
-                self.kafka.waiting(match error.advice() {
+                let for_what = match error.advice() {
                     Some(advice) => format!("somebody to act: {advice} ({causes})"),
                     None => format!("Kafka to tell the ends of the logs: {causes}"),
-                });
+                };
+                // Once; health says it as long as it lasts.
+                if self.kafka.state() == State::Ok {
+                    tracing::warn!("waiting for {for_what}");
+                }
+                self.kafka.waiting(for_what);
                 BTreeMap::new()
             }
         };

@@ -7,12 +7,14 @@
 pub mod assignment;
 pub mod batch;
 pub mod classify;
+mod client_log;
 pub mod cluster;
 pub mod command;
 pub mod consumer;
 mod describe;
 pub mod fold;
 pub mod forward;
+pub mod guard;
 pub mod headers;
 pub mod idle;
 pub mod kafka;
@@ -106,9 +108,13 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
         questions,
         starts,
         progress: progress.clone(),
+        component: consuming,
         shutdown: shutdown.clone(),
     });
-    let locator = Locator::new(&settings.kafka, warehouse.clone(), cluster.clone(), patience("assignment"));
+    let locator = |component: &str| {
+        Locator::new(&settings.kafka, warehouse.clone(), cluster.clone(), patience(component))
+    };
+    let (start_locator, guard_locator) = (locator("assignment"), locator("identity"));
     let writer = Writer {
         warehouse: warehouse.clone(),
         outbox,
@@ -130,7 +136,7 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
     let watch = Watch {
         warehouse,
         cluster,
-        progress,
+        progress: progress.clone(),
         topics,
         every: settings.idle.interval.get(),
         clock_tolerance: settings.idle.clock_tolerance.get(),
@@ -141,16 +147,24 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
 
     let mut tasks = TaskSet::new(&shutdown, &health, settings.ops.shutdown_budget.get());
     let runtime = tokio::runtime::Handle::current();
-    consuming.ok();
     tasks.spawn_blocking("consumer", move || reader.run(&runtime));
+    let end = shutdown.clone();
     tasks.spawn("writer", async move {
         writer.run(closed).await;
+        let _ = end_of_writer.send(());
         // Whoever waits for room must not wait for a writer that has ended.
         room.close();
-        let _ = end_of_writer.send(());
+        end.triggered().await;
         Ok(())
     });
-    tasks.spawn("assignment", async move { Ok(locator.run(asked, answers).await?) });
+    let end = shutdown.clone();
+    tasks.spawn("assignment", async move {
+        start_locator.run(asked, answers).await?;
+        end.triggered().await;
+        Ok(())
+    });
+    let guard = guard::run(guard_locator, progress, shutdown.clone());
+    tasks.spawn("guard", async move { Ok(guard.await?) });
     tasks.spawn("watch", async move {
         watch.run().await;
         Ok(())

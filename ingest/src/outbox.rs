@@ -1,12 +1,11 @@
 //! Delivers dead letters and rerouted messages: a batch goes on only when every one is acknowledged by all replicas.
 
+use crate::client_log::LoggedContext;
 use crate::forward::{Destination, Forward};
 use crate::kafka;
 use crate::patience::{Patience, Stopped};
-use crate::rebalance::{log_error, log_line};
 use crate::settings::KafkaSettings;
-use rdkafka::client::ClientContext;
-use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
@@ -17,20 +16,7 @@ use std::time::{Duration, Instant};
 pub struct Outbox {
     settings: KafkaSettings,
     /// Replaced when it has a fatal error.
-    producer: Mutex<FutureProducer<OutboxContext>>,
-}
-
-/// Sends the client's log where ours goes.
-pub struct OutboxContext;
-
-impl ClientContext for OutboxContext {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log_line(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        log_error(&error, reason);
-    }
+    producer: Mutex<FutureProducer<LoggedContext>>,
 }
 
 /// Longest wait for room in the client's queue; then the attempt counts as failed and is made again.
@@ -68,7 +54,7 @@ impl Outbox {
 
     /// The producer. After a fatal error, which idempotent producers have when they lost track of what the broker has,
     /// a new one.
-    fn sound_producer(&self) -> KafkaResult<FutureProducer<OutboxContext>> {
+    fn sound_producer(&self) -> KafkaResult<FutureProducer<LoggedContext>> {
         let mut current = lock(&self.producer);
         if let Some((code, text)) = current.client().fatal_error() {
             tracing::warn!("the producer is made anew after a fatal error ({code}): {text}");
@@ -80,7 +66,7 @@ impl Outbox {
     /// Sends all at once and waits for all answers. Returns what failed, and one of the errors.
     async fn attempt<'a>(
         &self,
-        producer: &FutureProducer<OutboxContext>,
+        producer: &FutureProducer<LoggedContext>,
         pending: Vec<&'a Forward>,
     ) -> (Vec<&'a Forward>, Option<KafkaError>) {
         let mut sent = Vec::with_capacity(pending.len());
@@ -106,7 +92,7 @@ impl Outbox {
 
     async fn enqueue(
         &self,
-        producer: &FutureProducer<OutboxContext>,
+        producer: &FutureProducer<LoggedContext>,
         forward: &Forward,
     ) -> KafkaResult<DeliveryFuture> {
         let mut record = self.record(forward);
@@ -141,8 +127,8 @@ impl Outbox {
     }
 }
 
-fn producer(settings: &KafkaSettings) -> KafkaResult<FutureProducer<OutboxContext>> {
-    FutureProducer::from_config_and_context(&kafka::producer(settings), OutboxContext)
+fn producer(settings: &KafkaSettings) -> KafkaResult<FutureProducer<LoggedContext>> {
+    FutureProducer::from_config_and_context(&kafka::producer(settings), LoggedContext)
 }
 
 /// What these locks guard is as valid after a panic elsewhere as before it.

@@ -1,5 +1,6 @@
 //! What the consumer group gives and takes, as a queue of events for the consumer's loop.
 
+use crate::client_log::{log_error, log_line};
 use crate::topic::{Kind, Partition};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -101,21 +102,4 @@ fn read_ones(
         }
     }
     Ok(read)
-}
-
-/// A line of librdkafka's own log.
-pub fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
-    match level {
-        RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", "{facility}: {message}"),
-        RDKafkaLogLevel::Info | RDKafkaLogLevel::Notice => {
-            tracing::info!(target: "librdkafka", "{facility}: {message}");
-        }
-        // librdkafka's errors are those of a connection, from which it recovers by itself.
-        _ => tracing::warn!(target: "librdkafka", "{facility}: {message}"),
-    }
-}
-
-/// What librdkafka reports about a client as a whole.
-pub fn log_error(error: &KafkaError, reason: &str) {
-    tracing::warn!(target: "librdkafka", "{error}: {reason}");
 }

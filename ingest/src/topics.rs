@@ -1,11 +1,11 @@
 //! Makes the three topics, with everything that exactness needs written down explicitly; and checks those that exist.
 
+use crate::client_log::LoggedContext;
 use crate::cluster::Cluster;
 use crate::kafka;
 use crate::settings::KafkaSettings;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::config::FromClientConfig;
+use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::collections::BTreeMap;
 
@@ -115,7 +115,8 @@ pub async fn make(
     cluster: &Cluster,
     plan: &TopicPlan,
 ) -> Result<Made, TopicsError> {
-    let admin: AdminClient<DefaultClientContext> = AdminClient::from_config(&kafka::admin(settings))?;
+    let admin: AdminClient<LoggedContext> =
+        AdminClient::from_config_and_context(&kafka::admin(settings), LoggedContext)?;
     let options = AdminOptions::new()
         .request_timeout(Some(settings.timeout.get()))
         .operation_timeout(Some(settings.timeout.get()));
@@ -135,7 +136,7 @@ pub async fn make(
 }
 
 async fn check(
-    admin: &AdminClient<DefaultClientContext>,
+    admin: &AdminClient<LoggedContext>,
     options: &AdminOptions,
     cluster: &Cluster,
     plan: &TopicPlan,

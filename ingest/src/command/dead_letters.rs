@@ -1,5 +1,6 @@
 //! `ingest dead-letters list`: every message that could not be counted, with why, where it was, and its bytes.
 
+use crate::client_log::LoggedContext;
 use crate::headers::{RawHeader, headers_of, last_value};
 use crate::kafka;
 use crate::settings::KafkaSettings;
@@ -7,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use proto::topics::headers;
 use rdkafka::Message;
-use rdkafka::config::FromClientConfig;
+use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
@@ -91,8 +92,8 @@ fn read_all(
     settings: &KafkaSettings,
     mut visit: impl FnMut(&DeadLetter) -> anyhow::Result<bool>,
 ) -> anyhow::Result<()> {
-    let consumer =
-        BaseConsumer::from_config(&kafka::reader(settings)).context("cannot make a Kafka consumer")?;
+    let consumer = BaseConsumer::from_config_and_context(&kafka::reader(settings), LoggedContext)
+        .context("cannot make a Kafka consumer")?;
     let topic = settings.dead_letter_topic.as_str();
     let metadata = consumer.fetch_metadata(Some(topic), settings.timeout.get())?;
     let partitions: Vec<i32> = metadata

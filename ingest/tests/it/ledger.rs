@@ -1,5 +1,7 @@
 //! What must hold in every room at the end, asked from the real engine and the real broker.
 
+use ingest::source::Source;
+use ingest::topic::Kind;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::collections::BTreeSet;
@@ -38,26 +40,62 @@ pub async fn caught_up(room: &Room) {
     .await;
 }
 
+async fn newest_source(room: &Room) -> Option<Source> {
+    let rows = room.warehouse().sources().await.expect("sources");
+    Source::newest(&rows, Kind::Calls).expect("complete sources")
+}
+
+impl Counts {
+    fn and(self, more: Self) -> Self {
+        Self {
+            rows: self.rows + more.rows,
+            dead_letters: self.dead_letters + more.dead_letters,
+            rerouted: self.rerouted + more.rerouted,
+            empty_offsets: self.empty_offsets + more.empty_offsets,
+            lost: self.lost + more.lost,
+        }
+    }
+}
+
 /// Where the chain of a partition ends, and its sums.
 async fn counts_of(room: &Room, partition: u16) -> Option<(i64, Counts)> {
-    let source = ingest::source::Source::newest(
-        &room.warehouse().sources().await.expect("sources"),
-        ingest::topic::Kind::Calls,
-    )
-    .expect("complete sources")?;
+    let source = newest_source(room).await?;
     let rows = room.warehouse().batches(source.number, &[partition]).await.expect("batches");
     let start = source.extents[usize::from(partition)].start;
     let chain = chain(start, &rows);
     let mut counts = Counts::default();
     for row in &chain {
         assert!(BatchRow::adds_up(row), "{row:?}");
-        counts.rows += row.ledger_rows;
-        counts.dead_letters += row.dead_letters;
-        counts.rerouted += row.rerouted;
-        counts.empty_offsets += row.empty_offsets;
-        counts.lost += row.lost;
+        counts = counts.and(Counts {
+            rows: row.ledger_rows,
+            dead_letters: row.dead_letters,
+            rerouted: row.rerouted,
+            empty_offsets: row.empty_offsets,
+            lost: row.lost,
+        });
     }
     Some((chain_end(start, &chain).next_offset(), counts))
+}
+
+/// As [`settled`], for a room whose calls came from two sources: the counts are those of the newest.
+pub async fn settled_since(room: &Room) -> Counts {
+    caught_up(room).await;
+    let source = newest_source(room).await.expect("a source").number;
+    let mut all = Counts::default();
+    for partition in 0..PARTITIONS as u16 {
+        let (_, counts) = counts_of(room, partition).await.expect("a source");
+        let sql = format!(
+            "SELECT uniqExact(position) FROM ai_calls WHERE partition = {partition} \
+             AND bitShiftRight(position, 48) = {source}"
+        );
+        assert_eq!(
+            ask(room, &sql).await,
+            counts.rows,
+            "ledger rows of partition {partition} and its batches"
+        );
+        all = all.and(counts);
+    }
+    all
 }
 
 /// Waits until everything is read, proves that ledger, touches and batches fit together, and returns the counts.
@@ -70,11 +108,7 @@ pub async fn settled(room: &Room) -> Counts {
             ask(room, &format!("SELECT uniqExact(position) FROM ai_calls WHERE partition = {partition}"))
                 .await;
         assert_eq!(rows, counts.rows, "ledger rows of partition {partition} and what its batches say");
-        all.rows += counts.rows;
-        all.dead_letters += counts.dead_letters;
-        all.rerouted += counts.rerouted;
-        all.empty_offsets += counts.empty_offsets;
-        all.lost += counts.lost;
+        all = all.and(counts);
     }
     let untouched: u64 = ask(
         room,

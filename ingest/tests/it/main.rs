@@ -1,11 +1,16 @@
 //! Ingest on a real Kafka and the real ClickHouse engine, as the binary that is deployed.
 
+mod directory;
 mod ends;
 mod foreign;
 mod kill;
 mod ledger;
 mod load;
+mod outage;
+mod quiet;
+mod stop;
 mod topic;
+mod topics;
 mod way;
 mod worker;
 mod workers;

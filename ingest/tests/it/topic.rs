@@ -2,7 +2,9 @@
 
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use system_tests::{PARTITIONS, Room};
 
@@ -45,6 +47,23 @@ impl Raw {
     }
 }
 
+/// Counts what the broker acknowledged.
+#[derive(Clone, Default)]
+struct Acknowledged(Arc<AtomicU64>);
+
+impl rdkafka::ClientContext for Acknowledged {}
+
+impl ProducerContext for Acknowledged {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        match result {
+            Ok(_) => drop(self.0.fetch_add(1, Ordering::SeqCst)),
+            Err((error, _)) => eprintln!("a message was refused: {error}"),
+        }
+    }
+}
+
 /// Publishes to a topic of the room and waits until all is acknowledged.
 pub async fn publish(room: &Room, topic: &str, messages: &[Raw]) {
     publish_with(room, topic, messages, &[]).await;
@@ -61,7 +80,9 @@ pub async fn publish_with(room: &Room, topic: &str, messages: &[Raw], options: &
     for (name, value) in options {
         config.set(*name, *value);
     }
-    let producer: ThreadedProducer<DefaultProducerContext> = config.create().expect("a producer");
+    let acknowledged = Acknowledged::default();
+    let producer: ThreadedProducer<Acknowledged> =
+        config.create_with_context(acknowledged.clone()).expect("a producer");
     let is_transactional = options.iter().any(|(name, _)| *name == "transactional.id");
     if is_transactional {
         producer.init_transactions(Duration::from_secs(30)).expect("a transaction");
@@ -82,4 +103,5 @@ pub async fn publish_with(room: &Room, topic: &str, messages: &[Raw], options: &
         producer.commit_transaction(Duration::from_secs(30)).expect("committed");
     }
     producer.flush(Duration::from_secs(60)).expect("acknowledged");
+    assert_eq!(acknowledged.0.load(Ordering::SeqCst), messages.len() as u64, "acknowledged messages");
 }
