@@ -81,9 +81,18 @@ const STATEMENTS_AT_ONCE: usize = 4;
 /// A few quarter hours are asked without an estimate: it would cost more than it could save.
 const QUARTERS_WITHOUT_ESTIMATE: usize = 8;
 
+/// A line of `EXPLAIN ESTIMATE`, one a table; the statement's columns are fixed, so all of them stand here.
 #[derive(Row, Deserialize)]
 struct EstimateRow {
+    #[serde(rename = "database")]
+    _database: String,
+    #[serde(rename = "table")]
+    _table: String,
+    #[serde(rename = "parts")]
+    _parts: u64,
     rows: u64,
+    #[serde(rename = "marks")]
+    _marks: u64,
 }
 
 enum Part {

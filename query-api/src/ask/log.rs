@@ -235,7 +235,7 @@ impl Walk<'_> {
                 Some(Stretch::Unasked(level, bucket)) => {
                     ahead.push_front(Stretch::Unasked(level, bucket));
                     self.count(ahead, level, round).await?;
-                    round *= 4;
+                    round = round.saturating_mul(4);
                 }
             }
         }
