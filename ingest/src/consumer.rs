@@ -157,13 +157,13 @@ impl ConsumerLoop {
         let now = Instant::now();
         let mut patience = self.poll_timeout(now);
         for _ in 0..MESSAGES_A_LOOK {
-            let polled = consumer.poll(patience);
-            // A rebalance ends the poll early, and whatever comes next belongs to the new assignment.
-            for change in consumer.context().take_changes() {
-                self.change(change);
-            }
-            match polled {
+            match consumer.poll(patience) {
                 None => {
+                    // Nothing to read for the moment; or a rebalance, which ends a poll before the first message of
+                    // the new assignment.
+                    for change in consumer.context().take_changes() {
+                        self.change(change);
+                    }
                     self.batch.caught_up();
                     break;
                 }
@@ -275,7 +275,9 @@ impl ConsumerLoop {
                 | Code::LogTruncation
                 | Code::BadMessage
                 | Code::InvalidMessage
-                | Code::BadCompression,
+                | Code::BadCompression
+                | Code::NotImplemented
+                | Code::MessageSizeTooLarge,
             ) => self.begin_again(&error),
             // Away, or not allowed: the client goes on trying, health says so (see `idle`).
             _ if is_connection_trouble(&error) => Ok(()),

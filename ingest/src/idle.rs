@@ -30,7 +30,8 @@ pub struct Watch {
     pub topics: BTreeMap<Kind, String>,
     /// How often.
     pub every: Duration,
-    /// How much this machine's clock may be ahead of the brokers'.
+    /// How much this machine's clock may be ahead of the brokers', and how long an appended message may take until a
+    /// replicated log's end shows it.
     pub clock_tolerance: Duration,
     /// How it waits for ClickHouse.
     pub patience: Patience,

@@ -85,7 +85,7 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
     let consumer = BaseConsumer::from_config_and_context(&kafka::group_consumer(&settings.kafka), context)
         .context("cannot make a Kafka consumer")?;
     let consumer = Arc::new(consumer);
-    let outbox = Outbox::new(&settings.kafka).context("cannot make a Kafka producer")?;
+    let outbox = Outbox::new(&settings.kafka);
     let progress = Progress::default();
     let (batches, closed) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(BATCHES_IN_WRITING));

@@ -15,20 +15,17 @@ use std::time::{Duration, Instant};
 /// The producer with its topics.
 pub struct Outbox {
     settings: KafkaSettings,
-    /// Replaced when it has a fatal error.
-    producer: Mutex<FutureProducer<LoggedContext>>,
+    /// Made when it is first needed, which in most workers is never; replaced when it has a fatal error.
+    producer: Mutex<Option<FutureProducer<LoggedContext>>>,
 }
 
 /// Longest wait for room in the client's queue; then the attempt counts as failed and is made again.
 const QUEUE_WAIT: Duration = Duration::from_secs(10);
 
 impl Outbox {
-    /// Prepares the producer; it connects by itself, now or later.
-    ///
-    /// # Errors
-    /// Options that librdkafka refuses.
-    pub fn new(settings: &KafkaSettings) -> KafkaResult<Self> {
-        Ok(Self { settings: settings.clone(), producer: Mutex::new(producer(settings)?) })
+    /// Writes to the topics of these settings.
+    pub fn new(settings: &KafkaSettings) -> Self {
+        Self { settings: settings.clone(), producer: Mutex::new(None) }
     }
 
     /// Delivers all, in order, again and again until each is acknowledged. A message may be delivered more than once;
@@ -56,11 +53,18 @@ impl Outbox {
     /// a new one.
     fn sound_producer(&self) -> KafkaResult<FutureProducer<LoggedContext>> {
         let mut current = lock(&self.producer);
-        if let Some((code, text)) = current.client().fatal_error() {
-            tracing::warn!("the producer is made anew after a fatal error ({code}): {text}");
-            *current = producer(&self.settings)?;
+        if let Some(producer) = &*current {
+            match producer.client().fatal_error() {
+                None => return Ok(producer.clone()),
+                Some((code, text)) => {
+                    tracing::warn!("the producer is made anew after a fatal error ({code}): {text}");
+                }
+            }
         }
-        Ok(current.clone())
+        let config = kafka::producer(&self.settings);
+        let producer = FutureProducer::from_config_and_context(&config, LoggedContext)?;
+        *current = Some(producer.clone());
+        Ok(producer)
     }
 
     /// Sends all at once and waits for all answers. Returns what failed, and one of the errors.
@@ -125,10 +129,6 @@ impl Outbox {
             ..record
         }
     }
-}
-
-fn producer(settings: &KafkaSettings) -> KafkaResult<FutureProducer<LoggedContext>> {
-    FutureProducer::from_config_and_context(&kafka::producer(settings), LoggedContext)
 }
 
 /// What these locks guard is as valid after a panic elsewhere as before it.

@@ -33,6 +33,9 @@ pub enum NotReady {
         /// `calls` or `directory`.
         kind: &'static str,
     },
+    /// Every number was given to a source.
+    #[error("all 65535 source numbers are used up")]
+    NoNumber,
     /// An offset beyond what a position holds.
     #[error(transparent)]
     Position(#[from] PositionError),
@@ -43,7 +46,9 @@ impl Advice for NotReady {
         match self {
             Self::Warehouse(error) => error.advice(),
             Self::Kafka(error) | Self::Topics(TopicsError::Kafka(error)) => error.advice(),
-            Self::Topics(_) | Self::Position(_) => Some("correct the topic, or the settings".to_owned()),
+            Self::Topics(_) | Self::Position(_) | Self::NoNumber => {
+                Some("correct the topic, or the settings".to_owned())
+            }
             Self::NoTopic(_) => {
                 Some("create the topics with `ingest topics`, or correct kafka.*_topic".to_owned())
             }
@@ -121,7 +126,8 @@ pub async fn open(
     kinds: &[Kind],
 ) -> Result<(), NotReady> {
     let mut opened = Vec::new();
-    for (number, kind) in (next_number(rows)..).zip(kinds) {
+    let mut number = next_number(rows);
+    for kind in kinds {
         let topic = topic_of(settings, *kind).to_owned();
         let name = topic.clone();
         let found = cluster
@@ -132,10 +138,12 @@ pub async fn open(
             })
             .await?;
         let (identity, bounds) = found.ok_or(NotReady::NoTopic(topic))?;
+        let free = number.ok_or(NotReady::NoNumber)?;
+        number = free.checked_add(1);
         let starts = starts(rows, *kind, &identity)
             .unwrap_or_else(|| bounds.iter().map(|bounds| bounds.start).collect());
-        let source = Source::beginning(number, *kind, identity, &starts)?;
-        tracing::info!("opened source {number}: {} of topic `{}`", kind.as_str(), source.identity.topic);
+        let source = Source::beginning(free, *kind, identity, &starts)?;
+        tracing::info!("opened source {free}: {} of topic `{}`", kind.as_str(), source.identity.topic);
         opened.extend(source.rows());
     }
     warehouse.insert_rows("recording a source", "sources", &opened).await?;

@@ -121,9 +121,10 @@ impl Source {
     }
 }
 
-/// The number of the next source, over all kinds, so that a position tells its source alone.
-pub fn next_number(rows: &[SourceRow]) -> u16 {
-    rows.iter().map(|row| row.source).max().map_or(1, |highest| highest.saturating_add(1))
+/// The number of the next source, over all kinds, so that a position tells its source alone. `None` when all 65,535 are
+/// used up.
+pub fn next_number(rows: &[SourceRow]) -> Option<u16> {
+    rows.iter().map(|row| row.source).max().map_or(Some(1), |highest| highest.checked_add(1))
 }
 
 /// The topic of a kind.
@@ -174,7 +175,9 @@ mod tests {
         let rows: Vec<SourceRow> = [calls.rows(), source(2, Kind::Directory).rows()].concat();
         assert_eq!(Source::newest(&rows, Kind::Calls), Ok(Some(calls)));
         assert_eq!(Source::newest(&[], Kind::Calls), Ok(None));
-        assert_eq!(next_number(&rows), 3);
+        assert_eq!(next_number(&rows), Some(3));
+        assert_eq!(next_number(&[]), Some(1));
+        assert_eq!(next_number(&source(u16::MAX, Kind::Calls).rows()), None);
     }
 
     #[test]

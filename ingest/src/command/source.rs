@@ -54,6 +54,16 @@ pub async fn close(tools: &Tools, kind: Kind, at_frontier: bool) -> anyhow::Resu
     let rows = tools.warehouse.sources().await?;
     let mut source = Source::newest(&rows, kind)?.context("no source was opened yet")?;
     ensure!(!source.is_closed(), "source {} is closed already", source.number);
+    let group = tools.settings.kafka.group_id.clone();
+    match tools.cluster.ask(move |cluster| cluster.group_members(&group)).await {
+        // The topic's cluster may be gone for good.
+        Err(_) if at_frontier => {}
+        members => ensure!(
+            members? == 0,
+            "workers of group `{}` are running; stop them first, or they would read on behind the end",
+            tools.settings.kafka.group_id
+        ),
+    }
     let partitions: Vec<u16> = (0..source.identity.partitions).collect();
     let batches = tools.warehouse.batches(source.number, &partitions).await?;
     let ends = if at_frontier {
@@ -77,7 +87,7 @@ fn ends_of_ledger(source: &Source, batches: &[BatchRow]) -> Vec<Position> {
     ends.collect()
 }
 
-/// Where the log is, if the ledger is there too and nobody reads on.
+/// Where the log is, if the ledger is there too.
 async fn ends_of_log(tools: &Tools, source: &Source, batches: &[BatchRow]) -> anyhow::Result<Vec<Position>> {
     let locator = Locator::new(
         &tools.settings.kafka,
@@ -86,13 +96,6 @@ async fn ends_of_log(tools: &Tools, source: &Source, batches: &[BatchRow]) -> an
         tools.patience.clone(),
     );
     locator.open_source(source.kind).await?;
-    let group = tools.settings.kafka.group_id.clone();
-    let members = tools.cluster.ask(move |cluster| cluster.group_members(&group)).await?;
-    ensure!(
-        members == 0,
-        "{members} workers of group `{}` are running; stop them first, or they would read on behind the end",
-        tools.settings.kafka.group_id
-    );
     let identity = source.identity.clone();
     let bounds = tools.cluster.ask(move |cluster| all_bounds(cluster, &identity)).await?;
     let mut ends = Vec::new();

@@ -1,5 +1,7 @@
 //! Ingest on a real Kafka and the real ClickHouse engine, as the binary that is deployed.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
+
 mod directory;
 mod ends;
 mod foreign;
