@@ -1,7 +1,7 @@
 //! Every message has its named end, and nothing is lost on the way to it.
 
 use crate::ledger::{self, Counts};
-use crate::topic::{Raw, publish, publish_with};
+use crate::topic::{Raw, first_message, publish, publish_with};
 use crate::worker::{Worker, dead_letters};
 use proto::topics::headers;
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,16 +94,29 @@ async fn a_rerouted_call_keeps_key_headers_and_first_append_time() {
     let room = Room::new(&Stack::shared(), "reroute").await;
     let _ingest = Worker::start(&room, &[]).await;
     let call = call().org("wanderer").build();
-    publish(&room, "calls", &[Raw::of(&call).elsewhere().header("ai-usage-schema", "1")]).await;
+    let raw = Raw { key: Some(b"another key".to_vec()), ..Raw::of(&call).elsewhere() };
+    let found_in = raw.partition;
+    publish(&room, "calls", &[raw.header("ai-usage-schema", "1")]).await;
     let counts = ledger::settled(&room).await;
     assert_eq!((counts.rows, counts.rerouted), (1, 1));
+
     let here = proto::partition_of(call.key(), PARTITIONS);
-    let found = ledger::ask(
-        &room,
-        &format!("SELECT count() FROM ai_calls WHERE partition = {here} AND appended_at <= now64(3)"),
-    )
-    .await;
-    assert_eq!(found, 1);
+    let sent_on = first_message(&room, "calls", here);
+    assert_eq!(sent_on.key, Some(b"another key".to_vec()));
+    assert_eq!(sent_on.payload, Some(call.encode()));
+    let header = |name: &str| {
+        let found = sent_on.headers.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| String::from_utf8(value.clone()).unwrap()).unwrap()
+    };
+    assert_eq!(header("ai-usage-schema"), "1");
+    assert_eq!(header(headers::ORIGIN_TOPIC), room.topic("calls"));
+    assert_eq!(header(headers::ORIGIN_PARTITION), found_in.to_string());
+    assert_eq!(header(headers::ORIGIN_OFFSET), "0");
+    let first_append = header(headers::ORIGIN_APPENDED_AT_MS);
+    let sql = format!(
+        "SELECT count() FROM ai_calls WHERE partition = {here} AND toUnixTimestamp64Milli(appended_at) = {first_append}"
+    );
+    assert_eq!(ledger::ask(&room, &sql).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

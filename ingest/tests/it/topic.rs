@@ -1,8 +1,10 @@
 //! Messages as a foreign client would publish them: any key, header, payload, partition.
 
-use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Message};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -104,4 +106,26 @@ pub async fn publish_with(room: &Room, topic: &str, messages: &[Raw], options: &
     }
     producer.flush(Duration::from_secs(60)).expect("acknowledged");
     assert_eq!(acknowledged.0.load(Ordering::SeqCst), messages.len() as u64, "acknowledged messages");
+}
+
+/// The first message of a partition, as it lies in the topic.
+pub fn first_message(room: &Room, topic: &str, partition: u32) -> Raw {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", room.brokers())
+        .set("group.id", "a-look")
+        .create()
+        .expect("a consumer");
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&room.topic(topic), partition as i32, Offset::Beginning).expect("a partition");
+    consumer.assign(&list).expect("assigned");
+    let message = consumer.poll(Duration::from_secs(30)).expect("a message").expect("a message");
+    let headers = ingest::headers::headers_of(&message).into_iter().map(|header| {
+        (String::from_utf8_lossy(header.name).into_owned(), header.value.unwrap_or_default().to_vec())
+    });
+    Raw {
+        partition,
+        key: message.key().map(<[u8]>::to_vec),
+        payload: message.payload().map(<[u8]>::to_vec),
+        headers: headers.collect(),
+    }
 }
