@@ -1,7 +1,6 @@
 -- The same as cards_of_level.sql, from the ledger.
 SELECT
-    CAST([], 'Array(UInt32)') AS touched,
-    CAST([], 'Array(UInt32)') AS used_starts,
+    CAST([], 'Array(UInt32)') AS starts,
     slot,
     sum(credits) AS sum_credits,
     arrayMap(

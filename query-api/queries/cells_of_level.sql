@@ -1,7 +1,7 @@
--- Not a statement: what `{{cells}}` stands for in a question to a rollup level. Each judged row yields at least its
--- first cell, whose `nth` is at most 1, so that a row of which the filter keeps nothing is still seen.
-judged
-LEFT ARRAY JOIN
+-- Not a statement: what `{{cells}}` stands for in a question to a rollup level. The first cell of each row has nth = 1:
+-- it stays, whatever the filter keeps, so that the row is seen to be used.
+usable
+ARRAY JOIN
     arrayEnumerate(calls_of_cells) AS nth,
     member_ids AS member_id,
     reasons_of_cells AS reason,

@@ -1,6 +1,10 @@
 -- How many calls of each bucket the filter keeps: tells the log how far back its next rows lie.
 -- Bounded by the number of cells: a row a bucket, as many cells as it has combinations.
-SELECT toUInt8(1) AS kind, start, max(used) AS is_used, sumIf(calls, {{filter}}) AS sum_calls
-FROM {{cells}}
-WHERE nth <= 1 OR ({{filter}})
+SELECT start, sumIf(calls, kept) AS sum_calls
+FROM
+(
+    SELECT start, calls, {{filter}} AS kept
+    FROM {{cells}}
+    WHERE nth = 1 OR kept
+)
 GROUP BY start

@@ -1,14 +1,12 @@
 -- Calls of each member, reason, model and kind of payment, each with all filters but its own.
--- Bounded by the number of cells: a row a bucket, as many cells as it has combinations.
+-- Bounded by the number of cells: a row a bucket, as many cells as it has combinations. A model's key is one text, its
+-- parts separated by a zero byte, which no part can hold.
 SELECT
-    toUInt8(multiIf(grouping(start) = 0, 1, grouping(reason) = 0, 2, grouping(model) = 0, 3, grouping(member_id) = 0, 4, 5))
+    toUInt8(multiIf(
+        grouping(start) = 0, 1, grouping(reason) = 0, 2, grouping(model_key) = 0, 3, grouping(member_id) = 0, 4, 5))
         AS kind,
     start,
-    max(used) AS is_used,
-    toString(reason) AS reason_code,
-    toString(provider) AS provider_name,
-    toString(model) AS model_name,
-    toString(member_id) AS member,
+    concat(reason, model_key, member_id) AS key,
     byok_call,
     multiIf(
         kind = 2, sumIf(calls, of_members AND of_models AND of_byok),
@@ -18,7 +16,8 @@ SELECT
 FROM
 (
     SELECT
-        start, used, reason, provider, model, member_id, calls,
+        start, reason, member_id, calls,
+        concat(provider, '\0', model) AS model_key,
         toUInt8(currency != '') AS byok_call,
         empty({members:Array(String)}) OR member_id IN {members:Array(String)} AS of_members,
         empty({reasons:Array(String)}) OR reason IN {reasons:Array(String)} AS of_reasons,
@@ -27,5 +26,5 @@ FROM
         {byok:String} = 'any' OR ({byok:String} = 'only') = (currency != '') AS of_byok
     FROM {{cells}}
 )
-GROUP BY GROUPING SETS ((start), (reason), (provider, model), (member_id), (byok_call))
+GROUP BY GROUPING SETS ((start), (reason), (model_key), (member_id), (byok_call))
 HAVING kind = 1 OR sum_calls > 0

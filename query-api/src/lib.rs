@@ -30,6 +30,7 @@ mod server;
 pub mod settings;
 mod snapshot;
 mod sums;
+mod touches;
 
 pub use app::App;
 pub use server::bind;

@@ -1,21 +1,23 @@
 //! Answers a question at one position from rollup rows that prove themselves, and from the ledger where none does.
 //!
-//! Each statement to a level returns its plan and its sums together: which intervals it used, which it saw touched but
-//! could not use, and what the used ones add up to. What it could not use is asked one level below, in the end from
-//! the ledger. So nothing depends on how far the rollup worker is, but speed.
+//! A round begins with the touches of everything asked: what was never touched holds nothing, and the last touch judges
+//! the row. Then each level and the ledger are asked side by side. A statement to a level returns together which rows it
+//! used and what they add up to; what it could not use is asked one level below in the next round, in the end from the
+//! ledger. So nothing depends on how far the rollup worker is, but speed.
 
 use crate::cover::{Bucket, Cover, Cutter, Level, Piece};
 use crate::period::{Period, Range, Span};
 use crate::problem::Problem;
 use crate::queries::{self, Question};
+use crate::touches::{TouchedBucket, Touches};
 use clickhouse::query::Query;
 use clickhouse::{Row, RowOwned, RowRead};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use proto::Position;
 use serde::Deserialize;
-use std::collections::HashMap;
-use warehouse::Warehouse;
+use std::collections::HashSet;
 use warehouse::calendar::{QUARTER_SECONDS, quarter_of};
+use warehouse::{Warehouse, WarehouseError};
 
 /// Reads one organisation's calls at one position. Every statement is bound to both.
 #[derive(Debug, Clone)]
@@ -47,34 +49,13 @@ impl<P: Into<Problem>> From<P> for AskError {
     }
 }
 
-/// A row of an answer, which also tells the plan of its statement.
+/// A row of an answer, which also tells what its statement used.
 pub trait AnswerRow: RowOwned + RowRead + Send {
-    /// Notes which intervals this row says were touched or used.
-    fn note(&self, plan: &mut Plan);
+    /// Starts of the buckets that this row says were used, in Unix seconds.
+    fn used(&self) -> &[u32];
 }
 
-/// What one statement to a level saw: the start of each touched interval, and whether its row was used.
-#[derive(Debug, Default)]
-pub struct Plan(HashMap<u32, bool>);
-
-impl Plan {
-    /// An interval that was touched; whether its row was used another note may still say.
-    pub fn touched(&mut self, start: u32) {
-        self.0.entry(start).or_insert(false);
-    }
-
-    /// An interval whose row was used.
-    pub fn used(&mut self, start: u32) {
-        self.0.insert(start, true);
-    }
-
-    fn is_missing(&self, bucket: &Bucket) -> bool {
-        let start = u32::try_from(bucket.interval.starts_at);
-        start.is_ok_and(|start| self.0.get(&start) == Some(&false))
-    }
-}
-
-/// Buckets in one statement: their starts, ends and numbers stay far below the limit of a form field.
+/// Buckets in one statement: their starts, ends and touches stay below the limit of a form field (128 KiB).
 const BUCKETS_PER_STATEMENT: usize = 4_000;
 /// Statements of one question side by side: one for each level and the ledger.
 const STATEMENTS_AT_ONCE: usize = 4;
@@ -96,7 +77,7 @@ struct EstimateRow {
 }
 
 enum Part {
-    Buckets(Level, Vec<Bucket>),
+    Buckets(Level, Vec<TouchedBucket>),
     Pieces(Vec<Piece>),
 }
 
@@ -106,8 +87,7 @@ impl Reader {
         range.resolve(self.cutter.zone, self.cutter.now_ms)
     }
 
-    /// Asks a question about a cover, of all levels and the ledger side by side, and below wherever rows are missing.
-    /// Every row of every answer goes to `absorb`.
+    /// Asks a question about a cover. Every row of every statement goes to `absorb`.
     ///
     /// # Errors
     /// ClickHouse's, and [`AskError::TooMuchLedger`].
@@ -120,12 +100,13 @@ impl Reader {
     ) -> Result<(), AskError> {
         let mut first_round = true;
         while !cover.is_empty() {
+            let touches = self.touches(&cover).await?;
+            let parts = parts(&cover, &touches);
             if !first_round {
-                self.refuse_too_much(&cover.pieces).await?;
+                self.refuse_too_much(&parts).await?;
             }
             first_round = false;
-            let mut missing = Cover::default();
-            let statements = parts(std::mem::take(&mut cover)).into_iter().map(|part| async move {
+            let statements = parts.into_iter().map(|part| async move {
                 let query = match &part {
                     Part::Buckets(level, buckets) => self.of_level(question, *level, buckets),
                     Part::Pieces(pieces) => self.of_ledger(question, pieces),
@@ -133,15 +114,15 @@ impl Reader {
                 self.warehouse.fetch_all::<R>(question.doing, bind(query)).await.map(|rows| (part, rows))
             });
             let mut answers = stream::iter(statements).buffer_unordered(STATEMENTS_AT_ONCE);
+            cover = Cover::default();
             while let Some((part, rows)) = answers.try_next().await? {
                 if let Part::Buckets(level, buckets) = part {
-                    for bucket in missing_of(&rows, &buckets) {
-                        self.cutter.split(&mut missing, level, bucket);
+                    for bucket in unused(&rows, &buckets) {
+                        self.cutter.split(&mut cover, level, bucket);
                     }
                 }
                 rows.into_iter().for_each(&mut absorb);
             }
-            cover = missing;
         }
         Ok(())
     }
@@ -157,26 +138,36 @@ impl Reader {
         level: Level,
         buckets: &[Bucket],
     ) -> Result<(Vec<R>, Vec<Bucket>), Problem> {
-        let mut all = (Vec::new(), Vec::new());
-        for buckets in buckets.chunks(BUCKETS_PER_STATEMENT) {
-            let query = self.of_level(question, level, buckets);
+        let mut cover = Cover::default();
+        buckets.iter().for_each(|bucket| cover.push(level, *bucket));
+        let touches = self.touches(&cover).await?;
+        let (mut all_rows, mut all_unused) = (Vec::new(), Vec::new());
+        for part in parts(&cover, &touches) {
+            let Part::Buckets(level, buckets) = part else { continue };
+            let query = self.of_level(question, level, &buckets);
             let rows: Vec<R> = self.warehouse.fetch_all(question.doing, bind(query)).await?;
-            all.1.extend(missing_of(&rows, buckets));
-            all.0.extend(rows);
+            all_unused.extend(unused(&rows, &buckets));
+            all_rows.extend(rows);
         }
-        Ok(all)
+        Ok((all_rows, all_unused))
     }
 
-    fn of_level(&self, question: &Question, level: Level, buckets: &[Bucket]) -> Query {
-        let column = |of: fn(&Bucket) -> i64| buckets.iter().map(of).collect::<Vec<_>>();
+    async fn touches(&self, cover: &Cover) -> Result<Touches, WarehouseError> {
+        Touches::read(&self.warehouse, &self.org_id, self.at, cover).await
+    }
+
+    fn of_level(&self, question: &Question, level: Level, buckets: &[TouchedBucket]) -> Query {
+        let column = |of: fn(&TouchedBucket) -> i64| buckets.iter().map(of).collect::<Vec<_>>();
+        let last_touches: Vec<u64> = buckets.iter().map(|touched| touched.last_touch.as_u64()).collect();
         self.warehouse
             .read(&question.of_level)
             .param("org_id", &self.org_id)
             .param("at", self.at.as_u64())
             .param("level", level.table())
-            .param("starts", column(|bucket| bucket.interval.starts_at))
-            .param("ends", column(|bucket| bucket.interval.ends_at))
-            .param("slots", column(|bucket| i64::from(bucket.slot)))
+            .param("starts", column(|touched| touched.bucket.interval.starts_at))
+            .param("ends", column(|touched| touched.bucket.interval.ends_at))
+            .param("slots", column(|touched| i64::from(touched.bucket.slot)))
+            .param("last_touches", last_touches)
     }
 
     fn of_ledger(&self, question: &Question, pieces: &[Piece]) -> Query {
@@ -191,14 +182,15 @@ impl Reader {
             .param("quarters", quarters_of(pieces))
     }
 
-    async fn refuse_too_much(&self, pieces: &[Piece]) -> Result<(), AskError> {
+    async fn refuse_too_much(&self, parts: &[Part]) -> Result<(), AskError> {
         let Some(rows_max) = self.ledger_rows_max else { return Ok(()) };
-        if pieces.len() <= QUARTERS_WITHOUT_ESTIMATE {
-            return Ok(());
-        }
         let mut rows = 0u64;
-        for pieces in pieces.chunks(BUCKETS_PER_STATEMENT) {
+        for part in parts {
+            let Part::Pieces(pieces) = part else { continue };
             let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { continue };
+            if pieces.len() <= QUARTERS_WITHOUT_ESTIMATE {
+                continue;
+            }
             let query = self
                 .warehouse
                 .read(&queries::ESTIMATE)
@@ -206,21 +198,24 @@ impl Reader {
                 .param("from_ms", first.span.from_ms)
                 .param("to_ms", last.span.to_ms)
                 .param("quarters", quarters_of(pieces));
-            let parts: Vec<EstimateRow> = self.warehouse.fetch_all("estimating the work", query).await?;
-            rows += parts.iter().map(|part| part.rows).sum::<u64>();
+            let of_parts: Vec<EstimateRow> = self.warehouse.fetch_all("estimating the work", query).await?;
+            rows += of_parts.iter().map(|part| part.rows).sum::<u64>();
         }
         if rows > rows_max { Err(AskError::TooMuchLedger) } else { Ok(()) }
     }
 }
 
-fn parts(cover: Cover) -> Vec<Part> {
+/// What was touched of a cover, as statements.
+fn parts(cover: &Cover, touches: &Touches) -> Vec<Part> {
     let mut parts = Vec::new();
     for level in Level::ALL {
-        let layers = layers(cover.buckets(level).to_vec(), |bucket| bucket.interval.into());
+        let touched = cover.buckets(level).iter().filter_map(|bucket| touches.of(*bucket));
+        let layers = layers(touched.collect(), |touched| touched.bucket.interval.into());
         let chunks = layers.iter().flat_map(|layer| layer.chunks(BUCKETS_PER_STATEMENT));
         parts.extend(chunks.map(|chunk| Part::Buckets(level, chunk.to_vec())));
     }
-    let layers = layers(cover.pieces, |piece| piece.span);
+    let touched = cover.pieces.iter().filter(|piece| touches.reaches(piece.span)).copied();
+    let layers = layers(touched.collect(), |piece| piece.span);
     let chunks = layers.iter().flat_map(|layer| layer.chunks(BUCKETS_PER_STATEMENT));
     parts.extend(chunks.map(|chunk| Part::Pieces(chunk.to_vec())));
     parts
@@ -241,10 +236,10 @@ fn layers<T: Ord>(mut items: Vec<T>, span_of: impl Fn(&T) -> Span) -> Vec<Vec<T>
     layers
 }
 
-fn missing_of<R: AnswerRow>(rows: &[R], buckets: &[Bucket]) -> Vec<Bucket> {
-    let mut plan = Plan::default();
-    rows.iter().for_each(|row| row.note(&mut plan));
-    buckets.iter().filter(|bucket| plan.is_missing(bucket)).copied().collect()
+fn unused<R: AnswerRow>(rows: &[R], buckets: &[TouchedBucket]) -> Vec<Bucket> {
+    let used: HashSet<i64> = rows.iter().flat_map(|row| row.used()).map(|start| i64::from(*start)).collect();
+    let buckets = buckets.iter().map(|touched| touched.bucket);
+    buckets.filter(|bucket| !used.contains(&bucket.interval.starts_at)).collect()
 }
 
 /// Starts of the quarter hours that pieces lie in, ascending.

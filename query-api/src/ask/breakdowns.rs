@@ -4,7 +4,7 @@ use crate::cover::{Cover, Level};
 use crate::filter::Filter;
 use crate::period::Period;
 use crate::queries;
-use crate::reader::{AnswerRow, AskError, Plan, Reader};
+use crate::reader::{AnswerRow, AskError, Reader};
 use crate::sums::Sums;
 use clickhouse::Row;
 use serde::Deserialize;
@@ -30,12 +30,7 @@ pub struct Breakdowns {
 struct BreakdownRow {
     kind: u8,
     start: u32,
-    is_used: u8,
-    reason_code: String,
-    provider_name: String,
-    model_name: String,
-    member: String,
-    currency_code: String,
+    key: String,
     sum_calls: u64,
     sum_credits: DecimalUnits,
     sum_cost: DecimalUnits,
@@ -47,12 +42,8 @@ const MODEL: u8 = 3;
 const MEMBER: u8 = 4;
 
 impl AnswerRow for BreakdownRow {
-    fn note(&self, plan: &mut Plan) {
-        match (self.kind, self.is_used) {
-            (INTERVAL, 0) => plan.touched(self.start),
-            (INTERVAL, _) => plan.used(self.start),
-            _ => {}
-        }
+    fn used(&self) -> &[u32] {
+        if self.kind == INTERVAL { std::slice::from_ref(&self.start) } else { &[] }
     }
 }
 
@@ -74,17 +65,24 @@ pub async fn breakdowns(reader: &Reader, filter: &Filter) -> Result<Breakdowns, 
     let bind = |query| filter.narrow.bind(query);
     reader
         .ask(&queries::BREAKDOWNS, &bind, cover, |row: BreakdownRow| {
+            let Some((name, currency)) = row.key.rsplit_once('\0') else { return };
             let sums = match row.kind {
                 REASON => {
-                    answer.totals.add(&row.currency_code, row.sum_calls, row.sum_credits, row.sum_cost);
-                    answer.by_reason.entry(row.reason_code).or_default()
+                    answer.totals.add(currency, row.sum_calls, row.sum_credits, row.sum_cost);
+                    answer.by_reason.entry(name.to_owned()).or_default()
                 }
-                MODEL => answer.by_model.entry((row.provider_name, row.model_name)).or_default(),
-                MEMBER => answer.by_member.entry(row.member).or_default(),
+                MODEL => answer.by_model.entry(provider_and_model(name)).or_default(),
+                MEMBER => answer.by_member.entry(name.to_owned()).or_default(),
                 _ => return,
             };
-            sums.add(&row.currency_code, row.sum_calls, row.sum_credits, row.sum_cost);
+            sums.add(currency, row.sum_calls, row.sum_credits, row.sum_cost);
         })
         .await?;
     Ok(answer)
+}
+
+/// The parts of a key that the statements join with a zero byte.
+pub fn provider_and_model(key: &str) -> (String, String) {
+    let (provider, model) = key.split_once('\0').unwrap_or((key, ""));
+    (provider.to_owned(), model.to_owned())
 }

@@ -4,7 +4,7 @@ use crate::change::Change;
 use crate::cover::{Cover, Level};
 use crate::period::{Period, Range, same_days_of_last_month};
 use crate::queries;
-use crate::reader::{AnswerRow, AskError, Plan, Reader};
+use crate::reader::{AnswerRow, AskError, Reader};
 use crate::sums::sum;
 use clickhouse::Row;
 use clickhouse::query::Query;
@@ -38,17 +38,15 @@ const SAME_DAYS: u32 = 3;
 
 #[derive(Row, Deserialize)]
 struct CardsRow {
-    touched: Vec<u32>,
-    used_starts: Vec<u32>,
+    starts: Vec<u32>,
     slot: u32,
     sum_credits: DecimalUnits,
     active: Vec<String>,
 }
 
 impl AnswerRow for CardsRow {
-    fn note(&self, plan: &mut Plan) {
-        self.touched.iter().for_each(|start| plan.touched(*start));
-        self.used_starts.iter().for_each(|start| plan.used(*start));
+    fn used(&self) -> &[u32] {
+        &self.starts
     }
 }
 

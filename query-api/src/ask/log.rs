@@ -9,7 +9,7 @@ use crate::filter::Narrow;
 use crate::period::Span;
 use crate::problem::Problem;
 use crate::queries;
-use crate::reader::{AnswerRow, Plan, Reader};
+use crate::reader::{AnswerRow, Reader};
 use clickhouse::Row;
 use proto::EventId;
 use serde::Deserialize;
@@ -118,19 +118,13 @@ pub struct Page {
 
 #[derive(Row, Deserialize)]
 struct MatchRow {
-    kind: u8,
     start: u32,
-    is_used: u8,
     sum_calls: u64,
 }
 
 impl AnswerRow for MatchRow {
-    fn note(&self, plan: &mut Plan) {
-        match (self.kind, self.is_used) {
-            (1, 0) => plan.touched(self.start),
-            (1, _) => plan.used(self.start),
-            _ => {}
-        }
+    fn used(&self) -> &[u32] {
+        std::slice::from_ref(&self.start)
     }
 }
 

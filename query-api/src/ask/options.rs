@@ -1,10 +1,11 @@
 //! What the filters offer: every value with the calls it would keep, all other filters respected.
 
+use super::breakdowns::provider_and_model;
 use crate::cover::{Cover, Level};
 use crate::filter::{Filter, Narrow};
 use crate::labels::REASONS;
 use crate::queries;
-use crate::reader::{AnswerRow, AskError, Plan, Reader};
+use crate::reader::{AnswerRow, AskError, Reader};
 use clickhouse::Row;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -28,11 +29,7 @@ pub struct Options {
 struct OptionRow {
     kind: u8,
     start: u32,
-    is_used: u8,
-    reason_code: String,
-    provider_name: String,
-    model_name: String,
-    member: String,
+    key: String,
     byok_call: u8,
     sum_calls: u64,
 }
@@ -43,12 +40,8 @@ const MODEL: u8 = 3;
 const MEMBER: u8 = 4;
 
 impl AnswerRow for OptionRow {
-    fn note(&self, plan: &mut Plan) {
-        match (self.kind, self.is_used) {
-            (INTERVAL, 0) => plan.touched(self.start),
-            (INTERVAL, _) => plan.used(self.start),
-            _ => {}
-        }
+    fn used(&self) -> &[u32] {
+        if self.kind == INTERVAL { std::slice::from_ref(&self.start) } else { &[] }
     }
 }
 
@@ -66,9 +59,9 @@ pub async fn options(reader: &Reader, filter: &Filter) -> Result<Options, AskErr
         .ask(&queries::OPTIONS, &bind, cover, |row: OptionRow| {
             let calls = match (row.kind, row.byok_call) {
                 (INTERVAL, _) => return,
-                (REASON, _) => options.reasons.entry(row.reason_code).or_default(),
-                (MODEL, _) => options.models.entry((row.provider_name, row.model_name)).or_default(),
-                (MEMBER, _) => options.members.entry(row.member).or_default(),
+                (REASON, _) => options.reasons.entry(row.key).or_default(),
+                (MODEL, _) => options.models.entry(provider_and_model(&row.key)).or_default(),
+                (MEMBER, _) => options.members.entry(row.key).or_default(),
                 (_, 0) => &mut options.byok_none,
                 (_, _) => &mut options.byok_only,
             };

@@ -4,7 +4,7 @@ use crate::cover::{Cover, Level};
 use crate::filter::Filter;
 use crate::period::{Period, Span};
 use crate::queries;
-use crate::reader::{AnswerRow, AskError, Plan, Reader};
+use crate::reader::{AnswerRow, AskError, Reader};
 use crate::sums::Sums;
 use chrono::{Days, NaiveDate};
 use clickhouse::Row;
@@ -51,7 +51,6 @@ pub struct Series {
 struct SeriesRow {
     kind: u8,
     start: u32,
-    is_used: u8,
     slot: u32,
     currency_code: String,
     sum_calls: u64,
@@ -64,12 +63,8 @@ struct SeriesRow {
 const INTERVAL: u8 = 1;
 
 impl AnswerRow for SeriesRow {
-    fn note(&self, plan: &mut Plan) {
-        match (self.kind, self.is_used) {
-            (INTERVAL, 0) => plan.touched(self.start),
-            (INTERVAL, _) => plan.used(self.start),
-            _ => {}
-        }
+    fn used(&self) -> &[u32] {
+        if self.kind == INTERVAL { std::slice::from_ref(&self.start) } else { &[] }
     }
 }
 
