@@ -79,20 +79,21 @@ SELECT
 FROM {database}.ai_calls
 GROUP BY org_id, month, member_id, reason, provider, model, currency;
 
+-- Plain texts: the reader of the format fills dictionaries at twice the cost, and cannot read an absent decimal.
 CREATE TABLE {database}.queue
 (
     event_id                FixedString(16),
     occurred_at_ms          Int64,
-    org_id                  LowCardinality(String),
-    member_id               LowCardinality(String),
-    reason                  LowCardinality(String),
-    provider                LowCardinality(String),
-    model                   LowCardinality(String),
+    org_id                  String,
+    member_id               String,
+    reason                  String,
+    provider                String,
+    model                   String,
     input_tokens            UInt32,
     output_tokens           UInt32,
-    credits                 Decimal(38, 12),
-    provider_cost_amount    Decimal(38, 12),
-    provider_cost_currency  LowCardinality(String)
+    credits                 String,
+    provider_cost_amount    String,
+    provider_cost_currency  String
 )
 ENGINE = Kafka
 SETTINGS
@@ -112,7 +113,8 @@ SELECT
     toUInt64(_offset + 1) AS position,
     toUInt16(_partition) AS partition,
     _timestamp_ms AS appended_at,
-    member_id, reason, provider, model, input_tokens, output_tokens, credits,
-    provider_cost_amount AS provider_cost,
+    member_id, reason, provider, model, input_tokens, output_tokens,
+    toDecimal128OrZero(credits, 12) AS credits,
+    toDecimal128OrZero(provider_cost_amount, 12) AS provider_cost,
     provider_cost_currency AS currency
 FROM {database}.queue;
