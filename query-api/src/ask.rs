@@ -39,25 +39,25 @@ where
         metrics::snapshot_age(age);
     }
     let bounded = if newest.pinned { None } else { Some(app.ledger_rows_max) };
-    match question(reader(app, &newest, bounded)).await {
+    let span = match question(reader(app, &newest, bounded)).await {
         Ok(answer) => return Ok((newest, answer)),
         Err(AskError::Problem(problem)) => return Err(problem),
-        Err(AskError::TooMuchLedger) => {}
-    }
-    if let Some(older) = newest.cheaper(&app.warehouse).await? {
+        Err(AskError::TooMuchLedger(span)) => span,
+    };
+    if let Some(older) = newest.cheaper(&app.warehouse, span).await? {
         match question(reader(app, &older, bounded)).await {
             Ok(answer) => {
                 metrics::answered_behind();
                 return Ok((older, answer));
             }
             Err(AskError::Problem(problem)) => return Err(problem),
-            Err(AskError::TooMuchLedger) => {}
+            Err(AskError::TooMuchLedger(_)) => {}
         }
     }
     match question(reader(app, &newest, None)).await {
         Ok(answer) => Ok((newest, answer)),
         Err(AskError::Problem(problem)) => Err(problem),
-        Err(AskError::TooMuchLedger) => Err(Problem::new(
+        Err(AskError::TooMuchLedger(_)) => Err(Problem::new(
             ProblemKind::Internal,
             "The request could not be answered. Try again; if it stays so, tell us the request id.",
         )),

@@ -173,6 +173,18 @@ impl Cover {
         }
     }
 
+    /// From the beginning of its first part to the end of its last.
+    pub fn span(&self) -> Span {
+        let buckets = Level::ALL.into_iter().flat_map(|level| self.buckets(level));
+        let spans =
+            buckets.map(|bucket| bucket.interval.into()).chain(self.pieces.iter().map(|piece| piece.span));
+        let hull = |hull: Span, span: Span| Span {
+            from_ms: hull.from_ms.min(span.from_ms),
+            to_ms: hull.to_ms.max(span.to_ms),
+        };
+        spans.reduce(hull).unwrap_or(Span { from_ms: 0, to_ms: 0 })
+    }
+
     /// Whether nothing is left to ask.
     pub fn is_empty(&self) -> bool {
         self.months.is_empty() && self.days.is_empty() && self.quarters.is_empty() && self.pieces.is_empty()

@@ -10,6 +10,7 @@ mod as_of;
 pub mod ask;
 pub mod auth;
 mod change;
+mod cheaper;
 pub mod cover;
 mod csv;
 mod directory;

@@ -22,8 +22,8 @@ pub const TOUCHES: &str = include_str!("../queries/touches.sql");
 pub const FRONTIER: &str = include_str!("../queries/frontier.sql");
 /// Every batch of a partition.
 pub const BATCHES: &str = include_str!("../queries/batches.sql");
-/// How far the rollup worker is.
-pub const BOOKMARK: &str = include_str!("../queries/bookmark.sql");
+/// How far the rollup worker is with an organisation's quarter hours.
+pub const WORKED: &str = include_str!("../queries/worked.sql");
 /// Names of members.
 pub const MEMBERS: &str = include_str!("../queries/members.sql");
 

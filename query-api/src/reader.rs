@@ -37,8 +37,8 @@ pub struct Reader {
 /// Why a question has no answer.
 #[derive(Debug, Clone)]
 pub enum AskError {
-    /// So much would have to come from the ledger that an older snapshot is the better answer.
-    TooMuchLedger,
+    /// So much of this span would have to come from the ledger that an older snapshot is the better answer.
+    TooMuchLedger(Span),
     /// Anything else.
     Problem(Problem),
 }
@@ -98,12 +98,13 @@ impl Reader {
         mut cover: Cover,
         mut absorb: impl FnMut(R),
     ) -> Result<(), AskError> {
+        let span = cover.span();
         let mut first_round = true;
         while !cover.is_empty() {
             let touches = self.touches(&cover).await?;
             let parts = parts(&cover, &touches);
             if !first_round {
-                self.refuse_too_much(&parts).await?;
+                self.refuse_too_much(&parts, span).await?;
             }
             first_round = false;
             let statements = parts.into_iter().map(|part| async move {
@@ -182,7 +183,7 @@ impl Reader {
             .param("quarters", quarters_of(pieces))
     }
 
-    async fn refuse_too_much(&self, parts: &[Part]) -> Result<(), AskError> {
+    async fn refuse_too_much(&self, parts: &[Part], span: Span) -> Result<(), AskError> {
         let Some(rows_max) = self.ledger_rows_max else { return Ok(()) };
         let mut rows = 0u64;
         for part in parts {
@@ -201,7 +202,7 @@ impl Reader {
             let of_parts: Vec<EstimateRow> = self.warehouse.fetch_all("estimating the work", query).await?;
             rows += of_parts.iter().map(|part| part.rows).sum::<u64>();
         }
-        if rows > rows_max { Err(AskError::TooMuchLedger) } else { Ok(()) }
+        if rows > rows_max { Err(AskError::TooMuchLedger(span)) } else { Ok(()) }
     }
 }
 

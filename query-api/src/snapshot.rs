@@ -1,6 +1,8 @@
 //! Snapshots: how far an organisation's calls are known, and the position an answer is cut at.
 
 use crate::as_of::AsOf;
+use crate::cheaper::cheap_position;
+use crate::period::Span;
 use crate::problem::{Problem, ProblemKind};
 use crate::queries;
 use clickhouse::Row;
@@ -64,11 +66,6 @@ struct IntervalRow {
     appended_at_ms: i64,
 }
 
-#[derive(Row, Deserialize)]
-struct BookmarkRow {
-    bookmark: u64,
-}
-
 /// Chooses the snapshot of an answer: the pinned one, or the newest.
 ///
 /// # Errors
@@ -99,19 +96,17 @@ impl Snapshot {
         Some(Duration::from_millis(u64::try_from(age_ms).unwrap_or(0)))
     }
 
-    /// An older snapshot that the rollups answer nearly alone, if there is one.
+    /// An older snapshot at which the rollups answer a period nearly alone, if there is one.
     ///
     /// # Errors
     /// ClickHouse.
-    pub async fn cheaper(&self, warehouse: &Warehouse) -> Result<Option<Self>, Problem> {
-        let query = warehouse.read(queries::BOOKMARK).param("partition", self.partition.number);
-        let row: BookmarkRow = warehouse.fetch_one("reading the rollup's bookmark", query).await?;
-        let bookmark = Position::from_u64(row.bookmark);
-        if bookmark < self.partition.start || bookmark >= self.as_of.position {
+    pub async fn cheaper(&self, warehouse: &Warehouse, span: Span) -> Result<Option<Self>, Problem> {
+        let org_id = &self.organisation.org_id;
+        let Some(position) = cheap_position(warehouse, org_id, span, self.as_of.position).await? else {
             return Ok(None);
-        }
-        let (_, complete_through_ms) = frontier(warehouse, self.partition, Some(bookmark)).await?;
-        let as_of = AsOf { position: bookmark, ..self.as_of };
+        };
+        let (_, complete_through_ms) = frontier(warehouse, self.partition, Some(position)).await?;
+        let as_of = AsOf { position, ..self.as_of };
         Ok(Some(Self { as_of, complete_through_ms, behind: true, ..self.clone() }))
     }
 }

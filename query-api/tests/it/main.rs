@@ -5,5 +5,16 @@
 
 mod answers;
 mod api;
+mod behind;
+mod call;
+mod contract;
+mod errors;
+mod export;
+mod log;
 mod model;
+mod names;
+mod outage;
+mod snapshots;
+mod tenancy;
+mod tokens;
 mod world;

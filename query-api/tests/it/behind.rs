@@ -1,0 +1,49 @@
+//! A rollup worker that is far behind: the answer is older, and says so; pinned ones are exact at any price.
+
+use crate::api::Api;
+use crate::world::World;
+use proto::Call;
+use system_tests::call;
+
+#[tokio::test]
+async fn when_too_much_would_come_from_the_ledger_an_older_snapshot_is_answered() {
+    let mut world = World::new("query_behind").await;
+    let now = service::clock::now_ms();
+    // Over six hours: far more quarter hours than are read without an estimate.
+    let calls = |days_ago: i64, count: i64| -> Vec<Call> {
+        let at_ms = |i: i64| now - days_ago * 86_400_000 - i * 21_600_000 / count;
+        (0..count).map(|i| call().at_ms(at_ms(i)).credits("1").build()).collect()
+    };
+    world.append(&calls(2, 100), now).await;
+    let mut worker = world.worker();
+    world.settle(&mut worker).await;
+    world.append(&calls(1, 60_000), now + 1000).await;
+
+    let small = Api::with(&world, &["acme"], &[("LIMITS_LEDGER_ROWS", "10000")]).await;
+    let path = "/v1/orgs/acme/breakdowns?range=last_30_days";
+    let behind = small.json(path).await;
+    assert_eq!((&behind["behind"], &behind["totals"]["credits"]), (&true.into(), &"100".into()), "{behind}");
+    let as_of = format!("{}.{now}.UTC", world.position_of("acme").as_u64());
+    let pinned = small.json(&format!("{path}&as_of={as_of}")).await;
+    assert_eq!((&pinned["behind"], &pinned["totals"]["credits"]), (&false.into(), &"60100".into()));
+    small.stop().await;
+
+    let large = Api::of(&world, &["acme"]).await;
+    let exact = large.json(path).await;
+    assert_eq!((&exact["behind"], &exact["totals"]["credits"]), (&false.into(), &"60100".into()));
+    large.stop().await;
+}
+
+#[tokio::test]
+async fn without_any_rollup_everything_comes_from_the_ledger() {
+    let mut world = World::new("query_no_rollups").await;
+    let now = service::clock::now_ms();
+    let calls: Vec<Call> =
+        (0..2_000).map(|i| call().at_ms(now - i * 1_000_000).credits("1").build()).collect();
+    world.append(&calls, now).await;
+    let extra = [("LIMITS_LEDGER_ROWS", "10000")];
+    let api = Api::with(&world, &["acme"], &extra).await;
+    let answer = api.json("/v1/orgs/acme/breakdowns?range=custom&since=2000-01-01&until=2099-12-31").await;
+    assert_eq!((&answer["behind"], &answer["totals"]["credits"]), (&false.into(), &"2000".into()));
+    api.stop().await;
+}

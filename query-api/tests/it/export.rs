@@ -1,0 +1,134 @@
+//! The file: safe cells, and an end that can be told from a break.
+
+use crate::api::Api;
+use crate::world::World;
+use proto::Call;
+use reqwest::StatusCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use system_tests::call;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+
+#[tokio::test]
+async fn no_cell_begins_a_formula_and_every_text_comes_back() {
+    let mut world = World::new("query_csv").await;
+    world.organisation("acme", "UTC").await;
+    world.member("acme", "m1", "=HYPERLINK(\"http://evil.example\")", false).await;
+    world.member("acme", "m2", "Müller, \"Mo\" 🦀", false).await;
+    let now = 1_794_657_899_123;
+    let one =
+        call().at_ms(now).member("m1").reason("@SUM(1)").model("+provider", "-model").tokens(1, 2).build();
+    let two = call().at_ms(now - 1).member("m2").byok("0.000418", "EUR").build();
+    world.append(&[one.clone(), two.clone()], now).await;
+    let api = Api::of(&world, &["acme"]).await;
+    let as_of = format!("{}.{now}.UTC", world.position_of("acme").as_u64());
+    let response = api.get(&format!("/v1/orgs/acme/export.csv?as_of={as_of}")).await;
+    assert_eq!(response.headers()["as-of"], as_of);
+    assert_eq!(response.headers()["complete-through"], "2026-11-14T12:04:59.123Z");
+    assert_eq!(response.headers()["content-type"], "text/csv; charset=utf-8; header=present");
+    let text = response.text().await.unwrap();
+    let expected = format!(
+        "time (UTC),name,email,reason,provider,model,input tokens,output tokens,credits,byok,provider cost,currency,event id\r\n\
+         2026-11-14 12:04:59.123,\"'=HYPERLINK(\"\"http://evil.example\"\")\",m1@acme.example,'@SUM(1),'+provider,'-model,1,2,1,no,,,{}\r\n\
+         2026-11-14 12:04:59.122,\"Müller, \"\"Mo\"\" 🦀\",m2@acme.example,Chat,openai,gpt-6-sol,1204,310,,yes,0.000418,EUR,{}\r\n",
+        one.event_id, two.event_id
+    );
+    assert_eq!(text, expected);
+    api.stop().await;
+}
+
+/// A way to ClickHouse that can be cut.
+async fn proxy(to: String, cut: Arc<AtomicBool>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut from, _)) = listener.accept().await {
+            if cut.load(Ordering::SeqCst) {
+                continue;
+            }
+            let (to, cut) = (to.clone(), Arc::clone(&cut));
+            tokio::spawn(async move {
+                let mut to = TcpStream::connect(to).await.unwrap();
+                let watch = async {
+                    while !cut.load(Ordering::SeqCst) {
+                        tokio::task::yield_now().await;
+                    }
+                };
+                tokio::select! {
+                    _ = copy_bidirectional(&mut from, &mut to) => {}
+                    () = watch => {}
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_cannot_be_finished_breaks_off_instead_of_looking_whole() {
+    let mut world = World::new("query_csv_break").await;
+    let now = service::clock::now_ms();
+    for _ in 0..3 {
+        let calls: Vec<Call> = (0..20_000).map(|i| call().at_ms(now - i).build()).collect();
+        world.append(&calls, now).await;
+    }
+    let stack = system_tests::Stack::shared();
+    let cut = Arc::new(AtomicBool::new(false));
+    let to = stack.variable("CLICKHOUSE_URL").trim_start_matches("http://").to_owned();
+    let url = proxy(to, Arc::clone(&cut)).await;
+    let api = Api::with(&world, &["acme"], &[("CLICKHOUSE_URL", &url)]).await;
+    let path = "/v1/orgs/acme/export.csv?range=last_30_days";
+
+    let whole = api.get(path).await.text().await.unwrap();
+    assert_eq!(whole.lines().count(), 1 + 60_000);
+
+    let mut response = api.get(path).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let first = response.chunk().await.unwrap().unwrap();
+    assert!(!first.is_empty());
+    cut.store(true, Ordering::SeqCst);
+    let rest = async {
+        let mut bytes = first.len();
+        while let Some(chunk) = response.chunk().await? {
+            bytes += chunk.len();
+        }
+        reqwest::Result::Ok(bytes)
+    };
+    let error = rest.await.expect_err("the transfer must not end as if the file were whole");
+    assert!(error.is_body() || error.is_decode(), "{error:?}");
+    // An error from the beginning has a status of its own.
+    let (status, code, _) = api.problem(path).await;
+    assert_eq!((status, code.as_str()), (503, "unavailable"));
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_stops_reading_is_given_up_and_frees_its_place() {
+    let mut world = World::new("query_csv_stall").await;
+    let now = service::clock::now_ms();
+    for _ in 0..3 {
+        let calls: Vec<Call> = (0..20_000).map(|i| call().at_ms(now - i).build()).collect();
+        world.append(&calls, now).await;
+    }
+    let extra =
+        [("LIMITS_EXPORT_STALL", "1s"), ("LIMITS_REQUESTS_PER_ORGANISATION", "1"), ("LIMITS_WAIT", "0s")];
+    let api = Api::with(&world, &["acme"], &extra).await;
+    let mut stalled = TcpStream::connect(api.address.trim_start_matches("http://")).await.unwrap();
+    let token = crate::api::token(&["acme"], &["billing:view"]);
+    let head = format!(
+        "GET /v1/orgs/acme/export.csv?range=last_30_days HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n"
+    );
+    stalled.write_all(head.as_bytes()).await.unwrap();
+    let mut some = [0; 64];
+    stalled.read_exact(&mut some).await.unwrap();
+    let (status, code, _) = api.problem("/v1/orgs/acme/summary").await;
+    assert_eq!((status, code.as_str()), (429, "too-many-requests"));
+    system_tests::eventually("the place of the stalled export", async || {
+        let status = api.get("/v1/orgs/acme/summary").await.status();
+        if status.is_success() { Ok(()) } else { Err(status.to_string()) }
+    })
+    .await;
+    drop(stalled);
+    api.stop().await;
+}
