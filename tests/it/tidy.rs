@@ -1,0 +1,142 @@
+//! Rules of the repository itself: documents name what exists, and what must be absent is absent.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use system_tests::repository;
+
+/// Every file that git tracks or would track, relative to the root.
+fn files() -> Vec<String> {
+    let output = std::process::Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(repository())
+        .output()
+        .expect("git is there");
+    let names = String::from_utf8(output.stdout).expect("names are UTF-8");
+    let names = names.lines().map(str::to_owned);
+    names.filter(|name| repository().join(name).is_file()).collect()
+}
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(repository().join(file)).unwrap_or_default()
+}
+
+fn ending(end: &str) -> Vec<String> {
+    files().into_iter().filter(|file| file.ends_with(end)).collect()
+}
+
+/// The pieces of a text between backticks.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).filter(|piece| !piece.contains('\n')).collect()
+}
+
+#[test]
+fn every_file_and_folder_that_a_document_names_exists() {
+    let top: BTreeSet<String> =
+        files().iter().filter_map(|file| file.split_once('/').map(|(top, _)| top.to_owned())).collect();
+    let mut missing = Vec::new();
+    for document in ending(".md") {
+        let text = read(&document);
+        let folder = Path::new(&document).parent().map(Path::to_owned).unwrap_or_default();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = target.split('#').next().unwrap_or_default();
+            if !target.is_empty()
+                && !target.contains("://")
+                && !repository().join(&folder).join(target).exists()
+            {
+                missing.push(format!("{document}: link to {target}"));
+            }
+        }
+        for piece in quoted(&text) {
+            let path = piece.split(' ').next().unwrap_or_default().trim_end_matches('/');
+            let is_path = path.split_once('/').is_some_and(|(first, _)| top.contains(first));
+            let plain = !path.contains(['*', '<', '{', '$', '…', ':']);
+            // Paths in a room's own README may be relative to the room.
+            let places: [PathBuf; 2] = [repository().join(path), repository().join(&folder).join(path)];
+            if is_path && plain && !places.iter().any(|place| place.exists()) && !path.starts_with("target/")
+            {
+                missing.push(format!("{document}: `{piece}`"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "documents name what does not exist:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn every_make_target_that_a_document_names_exists() {
+    let makefile = read("Makefile");
+    for document in ending(".md") {
+        let text = read(&document);
+        for piece in quoted(&text) {
+            if let Some(target) = piece.strip_prefix("make ").and_then(|rest| rest.split(' ').next()) {
+                assert!(makefile.contains(&format!("\n{target}:")), "{document} names `make {target}`");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_metric_is_named_in_its_rooms_readme() {
+    let mut missing = Vec::new();
+    for file in ending("/metrics.rs") {
+        let Some((room, _)) = file.split_once("/src/") else { continue };
+        // What all services share stands in the first README.
+        let document = if room == "service" { "README.md".to_owned() } else { format!("{room}/README.md") };
+        let readme = read(&document);
+        for name in read(&file).split('"').skip(1).step_by(2) {
+            let is_metric = name.starts_with(&format!("{}_", room.replace('-', "_")))
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+            if is_metric && !readme.contains(name) {
+                missing.push(format!("{document} does not name {name}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn kafka_is_absent_where_answers_are_computed() {
+    for room in ["rollup", "query-api", "warehouse", "proto", "service"] {
+        let manifest = read(&format!("{room}/Cargo.toml"));
+        let shipped = manifest.split("[dev-dependencies]").next().unwrap_or_default();
+        assert!(!shipped.contains("rdkafka"), "{room} links Kafka");
+    }
+}
+
+#[test]
+fn sql_is_absent_outside_the_rooms_that_own_queries() {
+    for file in ending(".rs") {
+        let room = file.split('/').next().unwrap_or_default();
+        if ["proto", "service", "emitter", "ingest"].contains(&room) && file.contains("/src/") {
+            let text = read(&file);
+            for word in ["\"SELECT ", "\"INSERT INTO ", "\"ALTER TABLE "] {
+                assert!(!text.contains(word), "{file} holds SQL: move it to warehouse/");
+            }
+        }
+    }
+}
+
+#[test]
+fn floats_are_absent_where_money_lives() {
+    for file in ["proto/src/money.rs", "warehouse/src/ledger_block.rs", "warehouse/src/rows.rs"] {
+        let text = read(file);
+        assert!(!text.is_empty() && !text.contains("f64") && !text.contains("f32"), "{file} holds a float");
+    }
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    // Put together here, so that this file does not find itself.
+    let marks =
+        [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("#[ig", "nore"), concat!("unimple", "mented!(")];
+    for file in files() {
+        if file.ends_with(".lock") || file.ends_with(".jsonl") {
+            continue;
+        }
+        let text = read(&file);
+        for mark in marks {
+            assert!(!text.contains(mark), "{file} holds {mark}");
+        }
+    }
+}
