@@ -145,6 +145,15 @@ pub(crate) async fn touched_of(warehouse: &Warehouse, orgs: &[&str]) -> Result<V
     warehouse.fetch_all("reading the touches of organisations", query).await
 }
 
+/// Organisations with touches and how many they have, in order; all where none are named.
+pub(crate) async fn touch_counts(
+    warehouse: &Warehouse,
+    orgs: &[String],
+) -> Result<Vec<(String, u64)>, WarehouseError> {
+    let query = warehouse.read(include_str!("../sql/touch_counts.sql")).param("orgs", orgs);
+    warehouse.fetch_all("counting touches", query).await
+}
+
 /// The touches of the buckets of a request.
 pub(crate) async fn touched_in(
     warehouse: &Warehouse,
@@ -183,6 +192,22 @@ pub(crate) async fn bookmarks(
 ) -> Result<Vec<(u16, u64)>, WarehouseError> {
     let query = warehouse.read(include_str!("../sql/bookmarks.sql")).param("generation", generation);
     warehouse.fetch_all("reading the bookmarks", query).await
+}
+
+/// Raises the generation to this number.
+pub(crate) async fn raise_generation(
+    warehouse: &Warehouse,
+    generation: u32,
+    reason: &str,
+) -> Result<(), WarehouseError> {
+    #[derive(Row, Serialize, Deserialize)]
+    struct Generation {
+        generation: u32,
+        reason: String,
+        raised_at: i64,
+    }
+    let row = Generation { generation, reason: reason.to_owned(), raised_at: service::clock::now_ms() };
+    warehouse.insert_rows("raising the generation", "generations", &[row]).await
 }
 
 /// Remembers bookmarks.

@@ -1,9 +1,10 @@
 //! Rows of all levels against the model.
 
+use crate::seeded;
 use crate::world::World;
 use proto::{Call, EventId};
+use rand::RngExt;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
 use system_tests::call;
 use warehouse::calendar::Tz;
@@ -11,7 +12,7 @@ use warehouse::calendar::Tz;
 const HOUR_MS: i64 = 3_600_000;
 
 /// Random calls around an instant: few members, models and instants, so that cells and identities meet.
-fn random_calls(random: &mut StdRng, count: usize, until_ms: i64, span_ms: i64) -> Vec<Call> {
+pub fn random_calls(random: &mut StdRng, count: usize, until_ms: i64, span_ms: i64) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     while calls.len() < count {
         let repeats = !calls.is_empty() && random.random_bool(0.2);
@@ -46,13 +47,6 @@ fn random_calls(random: &mut StdRng, count: usize, until_ms: i64, span_ms: i64) 
         calls.push(builder.build());
     }
     calls
-}
-
-fn seeded(test: &str) -> StdRng {
-    let seed: u64 =
-        std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
-    println!("{test}: SEED={seed}");
-    StdRng::seed_from_u64(seed)
 }
 
 #[tokio::test]

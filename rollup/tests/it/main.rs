@@ -3,4 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod levels;
+mod verify;
 mod world;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+/// Randomness from a seed that is printed; `SEED` in the environment repeats a run.
+fn seeded(test: &str) -> StdRng {
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
+    println!("{test}: SEED={seed}");
+    StdRng::seed_from_u64(seed)
+}

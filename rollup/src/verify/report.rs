@@ -1,0 +1,107 @@
+//! What verification found, for people and for programs.
+
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// One thing that is not as it must be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// A stable code of what is wrong.
+    pub kind: &'static str,
+    /// Where: a bucket, a batch, a position.
+    pub place: String,
+    /// What should stand there.
+    pub expected: String,
+    /// What stands there.
+    pub found: String,
+}
+
+/// What was looked at, and how it ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Distinct ledger positions up to the frontiers.
+    pub ledger_rows: u64,
+    /// Those that count: first writes.
+    pub calls: u64,
+    /// Later messages of the same call with the same content.
+    pub repeats: u64,
+    /// Later messages of the same call with other content.
+    pub conflicts: u64,
+    /// Re-deliveries that the engine has not merged yet: the same message at the same position once more.
+    pub copies: u64,
+    /// Touched quarter hours.
+    pub touches: u64,
+    /// Batch rows whose counts were compared with the ledger.
+    pub batches: u64,
+    /// Rollup rows that may be used, all compared.
+    pub rows: u64,
+    /// Rollup rows that nobody may use at these frontiers: touched since, or newer.
+    pub unusable_rows: u64,
+    /// Differences.
+    pub differences: u64,
+}
+
+/// Collects differences and shows each as it is found: nothing is lost when the rest cannot be verified.
+pub struct Report<W> {
+    out: W,
+    json: bool,
+    hide_progress: Box<dyn Fn(&mut dyn FnMut()) + Send>,
+    /// The counts so far.
+    pub summary: Summary,
+}
+
+impl<W: Write> Report<W> {
+    /// A report as text or as JSON, one object a line. `hide_progress` runs what it is given while no progress bar is in
+    /// the way.
+    pub fn new(out: W, json: bool, hide_progress: impl Fn(&mut dyn FnMut()) + Send + 'static) -> Self {
+        Self { out, json, hide_progress: Box::new(hide_progress), summary: Summary::default() }
+    }
+
+    /// Shows a difference.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add(&mut self, difference: Difference) -> io::Result<()> {
+        self.summary.differences += 1;
+        let line = if self.json {
+            serde_json::to_string(&difference)?
+        } else {
+            let Difference { kind, place, expected, found } = difference;
+            format!("{kind}: {place}\n  expected {expected}\n  found    {found}")
+        };
+        let mut result = Ok(());
+        (self.hide_progress)(&mut || result = writeln!(self.out, "{line}"));
+        result
+    }
+
+    /// Shows the summary.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(&mut self) -> io::Result<()> {
+        if self.json {
+            return writeln!(self.out, "{}", serde_json::json!({ "summary": self.summary }));
+        }
+        let Summary {
+            ledger_rows,
+            calls,
+            repeats,
+            conflicts,
+            copies,
+            touches,
+            batches,
+            rows,
+            unusable_rows,
+            differences,
+        } = &self.summary;
+        writeln!(
+            self.out,
+            "ledger   {ledger_rows} rows = {calls} calls + {repeats} repeats + {conflicts} conflicts ({copies} re-deliveries not \
+             merged yet)\n\
+             touches  {touches} quarter hours\n\
+             batches  {batches} counted\n\
+             rollups  {rows} rows compared, {unusable_rows} not usable at these frontiers\n\
+             {differences} differences"
+        )
+    }
+}

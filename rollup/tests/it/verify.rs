@@ -1,0 +1,228 @@
+//! `verify` finds every kind of damage, and nothing where there is none.
+
+use crate::levels::random_calls;
+use crate::seeded;
+use crate::world::World;
+use rollup::verify::{Report, Summary, verify};
+use rollup::{Progress, Selection};
+use service::shutdown::Shutdown;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use warehouse::Warehouse;
+
+const NOW_MS: i64 = 1_774_000_000_000;
+const DAY_MS: i64 = 86_400_000;
+
+/// What a report says, kept.
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Counts, and the kinds of differences, each once.
+async fn verified(warehouse: &Warehouse, selection: &Selection) -> (Summary, Vec<String>) {
+    let paper = Paper::default();
+    let report = Report::new(paper.clone(), true, |print| print());
+    let summary = verify(warehouse, selection, &Shutdown::new(), report, &Progress::hidden()).await.unwrap();
+    let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+    let mut kinds: Vec<String> = text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter_map(|line| line["kind"].as_str().map(str::to_owned))
+        .collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    if summary.differences > 0 {
+        println!("{text}");
+    }
+    (summary, kinds)
+}
+
+/// A ledger with its rollups, in which everything is right.
+async fn world(test: &str) -> World {
+    let mut random = seeded(test);
+    let mut world = World::new(test, 2).await;
+    world.set_zone("globex", "Asia/Kathmandu").await;
+    let calls = random_calls(&mut random, 600, NOW_MS, 70 * DAY_MS);
+    for calls in calls.chunks(200) {
+        world.append(calls, NOW_MS).await;
+    }
+    world.write(&world.messages[100..150], NOW_MS).await;
+    world.settle(&mut world.worker()).await;
+    world
+}
+
+async fn run(warehouse: &Warehouse, sql: &str) {
+    let query = warehouse.write(sql).with_setting("mutations_sync", "1");
+    warehouse.execute("damaging", query).await.unwrap();
+}
+
+#[tokio::test]
+async fn where_nothing_is_wrong_nothing_is_found() {
+    let world = world("rollup_verify_clean").await;
+    let (summary, kinds) = verified(world.warehouse(), &Selection::default()).await;
+    assert_eq!(kinds, Vec::<String>::new());
+    assert_eq!(summary.ledger_rows, 600);
+    assert_eq!(summary.calls + summary.repeats + summary.conflicts, 600);
+    assert!(summary.repeats > 0 && summary.conflicts > 0 && summary.copies > 0, "{summary:?}");
+    assert_eq!(summary.batches, 6);
+    assert!(summary.rows > 300, "{summary:?}");
+
+    let of_one = Selection { orgs: vec!["globex".into()], ..Selection::default() };
+    let (one, kinds) = verified(world.warehouse(), &of_one).await;
+    assert!(kinds.is_empty() && one.ledger_rows > 50 && one.ledger_rows < 600, "{one:?} {kinds:?}");
+    let of_days = Selection {
+        since: "2026-02-01".parse().ok(),
+        until: "2026-02-28".parse().ok(),
+        ..Selection::default()
+    };
+    let (days, kinds) = verified(world.warehouse(), &of_days).await;
+    assert!(kinds.is_empty() && days.ledger_rows > 50 && days.ledger_rows < 600, "{days:?} {kinds:?}");
+}
+
+#[tokio::test]
+async fn a_ledger_row_that_is_deleted_changed_or_doubled_is_found() {
+    let world = world("rollup_verify_ledger").await;
+    let warehouse = world.warehouse();
+    let check = async |damage: &str, repair: &str, expected: &[&str]| {
+        run(warehouse, damage).await;
+        let (_, kinds) = verified(warehouse, &Selection::default()).await;
+        for kind in expected {
+            assert!(kinds.contains(&(*kind).to_owned()), "{damage}: {kinds:?}");
+        }
+        run(warehouse, repair).await;
+        let (_, kinds) = verified(warehouse, &Selection::default()).await;
+        assert!(kinds.is_empty(), "{repair}: {kinds:?}");
+    };
+    let position = world.messages[0].position.as_u64();
+    let partition = world.messages[0].partition;
+    let here = format!("position = {position} AND partition = {partition}");
+    run(warehouse, "CREATE TABLE spare AS ai_calls ENGINE = MergeTree ORDER BY position").await;
+    run(warehouse, &format!("INSERT INTO spare SELECT * FROM ai_calls WHERE {here}")).await;
+    let delete = format!("ALTER TABLE ai_calls DELETE WHERE {here}");
+    let bring_back = "INSERT INTO ai_calls SELECT * FROM spare";
+    check(&delete, bring_back, &["batch_rows", "cell"]).await;
+    // Each column of its content, seen by the sums of the buckets it is in.
+    for change in
+        ["member_id = 'eve'", "input_tokens = input_tokens + 1", "provider_cost = provider_cost + 1"]
+    {
+        let change = format!("ALTER TABLE ai_calls UPDATE {change} WHERE {here}");
+        run(warehouse, &change).await;
+        let (_, kinds) = verified(warehouse, &Selection::default()).await;
+        assert!(kinds.contains(&"cell".to_owned()), "{change}: {kinds:?}");
+        run(warehouse, &delete).await;
+        run(warehouse, bring_back).await;
+    }
+    // Doubled under another identity; and the same key with another content.
+    let other_time =
+        "INSERT INTO ai_calls SELECT * REPLACE (occurred_at + INTERVAL 1 HOUR AS occurred_at) FROM spare";
+    run(warehouse, other_time).await;
+    let (_, kinds) = verified(warehouse, &Selection::default()).await;
+    assert!(
+        kinds.contains(&"position_twice".to_owned()) && kinds.contains(&"times_differ".to_owned()),
+        "{kinds:?}"
+    );
+    run(warehouse, &delete).await;
+    run(warehouse, bring_back).await;
+    let other_content = "INSERT INTO ai_calls SELECT * REPLACE (credits + 1 AS credits) FROM spare";
+    run(warehouse, other_content).await;
+    let (_, kinds) = verified(warehouse, &Selection::default()).await;
+    assert!(kinds.contains(&"copies_differ".to_owned()), "{kinds:?}");
+}
+
+#[tokio::test]
+async fn a_batch_or_touch_that_is_deleted_changed_or_doubled_is_found() {
+    let world = world("rollup_verify_batches").await;
+    let warehouse = world.warehouse();
+    let kinds_after = async |damage: &str| {
+        run(warehouse, damage).await;
+        verified(warehouse, &Selection::default()).await.1
+    };
+    run(warehouse, "CREATE TABLE kept AS batches ENGINE = MergeTree ORDER BY tuple()").await;
+    run(warehouse, "INSERT INTO kept SELECT * FROM batches").await;
+    let middle =
+        "from_position IN (SELECT from_position FROM batches ORDER BY partition, from_position LIMIT 1, 1)";
+    let damages = [
+        (format!("ALTER TABLE batches DELETE WHERE partition = 0 AND {middle}"), "gap"),
+        ("ALTER TABLE batches DELETE WHERE (partition, to_position) IN (SELECT partition, max(to_position) FROM batches GROUP BY partition)".into(), "rows_beyond_frontier"),
+        ("ALTER TABLE batches UPDATE ledger_rows = ledger_rows + 1 WHERE partition = 1".into(), "batch_does_not_add_up"),
+        ("ALTER TABLE batches UPDATE ledger_rows = ledger_rows - 1, dead_letters = 1 WHERE partition = 1".into(), "batch_rows"),
+        ("INSERT INTO batches SELECT * REPLACE (to_position - 1 AS to_position) FROM batches LIMIT 1".into(), "batch_does_not_add_up"),
+    ];
+    for (damage, kind) in damages {
+        let kinds = kinds_after(&damage).await;
+        assert!(kinds.contains(&kind.to_owned()), "{damage}: {kinds:?}");
+        run(warehouse, "TRUNCATE TABLE batches").await;
+        let kinds = kinds_after("INSERT INTO batches SELECT * FROM kept").await;
+        assert!(kinds.is_empty(), "{kinds:?}");
+    }
+    run(warehouse, "CREATE TABLE touched AS touches ENGINE = MergeTree ORDER BY tuple()").await;
+    run(warehouse, "INSERT INTO touched SELECT * FROM touches FINAL").await;
+    for damage in [
+        "ALTER TABLE touches DELETE WHERE quarter IN (SELECT quarter FROM touches LIMIT 1)",
+        "ALTER TABLE touches UPDATE last_position = last_position - 1 WHERE last_position > first_position",
+        "INSERT INTO touches SELECT * REPLACE (quarter + INTERVAL 1 YEAR AS quarter) FROM touches LIMIT 1",
+    ] {
+        let kinds = kinds_after(damage).await;
+        assert!(kinds.contains(&"touch".to_owned()), "{damage}: {kinds:?}");
+        run(warehouse, "TRUNCATE TABLE touches").await;
+        let kinds = kinds_after("INSERT INTO touches SELECT * FROM touched").await;
+        assert!(kinds.is_empty(), "{kinds:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_rollup_row_that_is_changed_or_doubled_is_found() {
+    let world = world("rollup_verify_rows").await;
+    let warehouse = world.warehouse();
+    for table in ["usage_quarter_hourly", "usage_daily", "usage_monthly"] {
+        run(warehouse, &format!("CREATE TABLE kept_{table} AS {table} ENGINE = MergeTree ORDER BY tuple()"))
+            .await;
+        let columns = "org_id, starts_at, ends_at, generation, through, calls, input_tokens, output_tokens, credits, \
+                       cells.member_id, cells.reason, cells.provider, cells.model, cells.currency, cells.calls, \
+                       cells.input_tokens, cells.output_tokens, cells.credits, cells.provider_cost";
+        run(warehouse, &format!("INSERT INTO kept_{table} ({columns}) SELECT {columns} FROM {table} FINAL"))
+            .await;
+        let one = format!(
+            "(org_id, starts_at) IN (SELECT org_id, starts_at FROM kept_{table} ORDER BY org_id, starts_at LIMIT 1)"
+        );
+        let replaced = |from: &str, to: &str| {
+            let selected = columns.replacen(from, to, 1);
+            format!("INSERT INTO {table} ({columns}) SELECT {selected} FROM kept_{table} WHERE {one}")
+        };
+        let damages = [
+            (replaced("credits,", "credits + 1,"), "totals"),
+            (replaced("cells.calls", "arrayMap(calls -> calls + 1, cells.calls)"), "cell"),
+            (replaced("cells.member_id", "arrayMap(member -> 'eve', cells.member_id)"), "cell"),
+            (
+                replaced("cells.credits", "arrayMap(credits -> credits + 0.000000000001, cells.credits)"),
+                "cell",
+            ),
+            // A version that wins and should not, and an interval that is another one.
+            (
+                replaced("calls, input_tokens", "calls + 1, input_tokens")
+                    .replace("generation, through, calls + 1", "generation + 1, through, calls + 1"),
+                "totals",
+            ),
+            (replaced("starts_at, ends_at", "starts_at, ends_at + INTERVAL 400 DAY"), "cell"),
+        ];
+        for (damage, kind) in damages {
+            run(warehouse, &damage).await;
+            let (_, kinds) = verified(warehouse, &Selection::default()).await;
+            assert!(kinds.contains(&kind.to_owned()), "{damage}: {kinds:?}");
+            run(warehouse, &format!("TRUNCATE TABLE {table}")).await;
+            run(warehouse, &format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM kept_{table}"))
+                .await;
+            let (_, kinds) = verified(warehouse, &Selection::default()).await;
+            assert!(kinds.is_empty(), "{kinds:?}");
+        }
+    }
+}
