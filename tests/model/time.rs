@@ -77,7 +77,8 @@ static CALENDAR: LazyLock<Calendar> = LazyLock::new(|| {
 
 impl Calendar {
     fn add(&mut self, zone: usize, level: Level, interval: Interval) {
-        let known = self.buckets.iter().position(|bucket| (bucket.level, bucket.interval) == (level, interval));
+        let known =
+            self.buckets.iter().position(|bucket| (bucket.level, bucket.interval) == (level, interval));
         let id = known.unwrap_or_else(|| {
             let slots = slots_from(&self.starts, interval);
             self.buckets.push(Bucket { interval, slots, level });
