@@ -19,6 +19,7 @@ mod statement;
 pub mod verify;
 mod worker;
 mod worklist;
+mod zones;
 
 pub use progress::Progress;
 pub use rebuild::{Rebuilt, rebuild};

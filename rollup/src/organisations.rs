@@ -34,11 +34,6 @@ impl Organisations {
         number
     }
 
-    /// All numbers given so far.
-    pub fn numbers(&self) -> impl Iterator<Item = OrgNumber> + use<> {
-        (0..self.known.len() as u32).map(OrgNumber)
-    }
-
     /// Its identifier.
     pub fn id(&self, number: OrgNumber) -> &str {
         &self.known[number.0 as usize].id

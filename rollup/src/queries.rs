@@ -94,6 +94,17 @@ pub struct Bookmark {
     pub bookmark: u64,
 }
 
+/// An organisation and the zone in which its days and months are to be computed.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct Rezoned {
+    /// The organisation.
+    pub org_id: String,
+    /// The zone's name.
+    pub time_zone: String,
+    /// Position of the change in the directory topic.
+    pub position: u64,
+}
+
 /// The newest source of calls, one row a partition; empty while none is recorded.
 pub(crate) async fn newest_source(warehouse: &Warehouse) -> Result<Vec<SourceStart>, WarehouseError> {
     let query = warehouse.read(include_str!("../sql/newest_source.sql"));
@@ -183,6 +194,17 @@ pub(crate) async fn sizes(warehouse: &Warehouse, request: &Request) -> Result<Ve
 pub(crate) async fn zones(warehouse: &Warehouse) -> Result<Vec<(String, String)>, WarehouseError> {
     let query = warehouse.read(include_str!("../sql/zones.sql"));
     warehouse.fetch_all("reading the zones", query).await
+}
+
+/// Organisations whose days and months are computed in another zone than the directory tells.
+pub(crate) async fn changed_zones(warehouse: &Warehouse) -> Result<Vec<Rezoned>, WarehouseError> {
+    let query = warehouse.read(include_str!("../sql/changed_zones.sql"));
+    warehouse.fetch_all("reading changed zones", query).await
+}
+
+/// Remembers in which zone days and months are computed.
+pub(crate) async fn write_zones(warehouse: &Warehouse, zones: &[Rezoned]) -> Result<(), WarehouseError> {
+    warehouse.insert_rows("writing the zones", "rollup_zones", zones).await
 }
 
 /// The bookmarks of a generation.

@@ -7,16 +7,16 @@
 use crate::frontier::{FrontierReader, Frontiers};
 use crate::level::Level;
 use crate::metrics;
-use crate::organisations::{OrgNumber, Organisations};
+use crate::organisations::Organisations;
 use crate::queries::{self, Bookmark};
 use crate::recompute::Recompute;
 use crate::settings::WorkerSettings;
 use crate::worklist::{Bucket, Worklist};
+use crate::zones::Zones;
 use proto::Position;
 use service::failpoint;
 use service::shutdown::Shutdown;
 use std::time::{Duration, Instant};
-use warehouse::calendar::Tz;
 use warehouse::{Warehouse, WarehouseError};
 
 /// Where a crash test can kill the worker: after each level of a step that computed something, and after a bookmark.
@@ -24,12 +24,8 @@ pub const FAIL_POINTS: [&str; 4] = ["after_quarters", "after_days", "after_month
 
 /// Most touches taken into the worklist at once, a partition: bounds its memory when the worker is far behind.
 const TOUCHES_PER_LOOK: u64 = 200_000;
-/// How often zones are read again.
-const ZONES_INTERVAL: Duration = Duration::from_secs(5);
 /// How often bookmarks are written at most. They only save a restart some work.
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(10);
-/// Organisations whose touches are read at once when their zone changed.
-const REZONED_AT_ONCE: usize = 200;
 
 /// What a step found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +49,7 @@ pub struct Worker {
     organisations: Organisations,
     worklist: Worklist,
     place: Option<Place>,
-    zones_read: Option<Instant>,
+    zones: Zones,
     bookmarks_written: Option<Instant>,
 }
 
@@ -77,7 +73,7 @@ impl Worker {
             organisations: Organisations::default(),
             worklist: Worklist::default(),
             place: None,
-            zones_read: None,
+            zones: Zones::default(),
             bookmarks_written: None,
         }
     }
@@ -93,7 +89,11 @@ impl Worker {
             return Ok(Step::NoSource);
         };
         self.find_place(&frontiers).await?;
-        self.read_zones().await?;
+        let (count, index) = (self.settings.count, self.settings.index);
+        let is_ours = |partition: usize| partition as u32 % count == index;
+        self.zones
+            .follow(&self.warehouse, &mut self.organisations, &mut self.worklist, &frontiers, is_ours)
+            .await?;
         let looked_at_all = self.look(&frontiers).await?;
         let mut computed = 0;
         for (level, fail_point) in Level::ALL.into_iter().zip(FAIL_POINTS) {
@@ -105,6 +105,12 @@ impl Worker {
                     failpoint::hit(fail_point);
                 }
             }
+        }
+        if looked_at_all {
+            let grace_ms = self.grace_ms();
+            self.zones
+                .settle(&self.warehouse, &self.organisations, &self.worklist, &frontiers, grace_ms)
+                .await?;
         }
         let positions_behind = self.write_bookmarks(&frontiers).await?;
         for level in Level::ALL {
@@ -147,6 +153,10 @@ impl Worker {
         Ok(())
     }
 
+    fn grace_ms(&self) -> i64 {
+        self.settings.grace.get().as_millis() as i64
+    }
+
     fn is_ours(&self, partition: usize) -> bool {
         partition as u32 % self.settings.count == self.settings.index
     }
@@ -184,8 +194,7 @@ impl Worker {
 
     /// Computes what is due of one level. Returns how many buckets that was.
     async fn compute(&mut self, level: Level, frontiers: &Frontiers) -> Result<usize, WarehouseError> {
-        let grace_ms = self.settings.grace.get().as_millis() as i64;
-        let due = self.worklist.due(level, &self.organisations, frontiers, grace_ms);
+        let due = self.worklist.due(level, &self.organisations, frontiers, self.grace_ms());
         if due.is_empty() {
             return Ok(0);
         }
@@ -207,40 +216,6 @@ impl Worker {
             self.worklist.done(level, bucket);
         }
         Ok(count)
-    }
-
-    /// Reads the zones now and then. Where one has changed, all days and months of the organisation are other intervals
-    /// now, so everything it ever touched is on the list again.
-    async fn read_zones(&mut self) -> Result<(), WarehouseError> {
-        if self.zones_read.is_some_and(|read| read.elapsed() < ZONES_INTERVAL) {
-            return Ok(());
-        }
-        let before: Vec<(OrgNumber, Tz)> =
-            self.organisations.numbers().map(|org| (org, self.organisations.zone(org))).collect();
-        self.organisations.set_zones(queries::zones(&self.warehouse).await?);
-        let rezoned: Vec<OrgNumber> = before
-            .into_iter()
-            .filter(|(org, zone)| self.organisations.zone(*org) != *zone)
-            .map(|(org, _)| org)
-            .collect();
-        for orgs in rezoned.chunks(REZONED_AT_ONCE) {
-            let ids: Vec<&str> = orgs.iter().map(|org| self.organisations.id(*org)).collect();
-            let touched = queries::touched_of(&self.warehouse, &ids).await?;
-            orgs.iter().for_each(|org| self.worklist.forget_days_and_months(*org));
-            for touch in touched {
-                let org = self.organisations.number(&touch.org_id);
-                for level in [Level::Day, Level::Month] {
-                    let interval = level.interval(self.organisations.zone(org), touch.quarter);
-                    self.worklist.touch(
-                        level,
-                        Bucket { org, interval },
-                        Position::from_u64(touch.last_position),
-                    );
-                }
-            }
-        }
-        self.zones_read = Some(Instant::now());
-        Ok(())
     }
 
     /// Remembers where a restart may begin to look. Returns how many positions lie between there and the frontiers.

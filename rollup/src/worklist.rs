@@ -1,6 +1,6 @@
 //! What is left to do: buckets that were touched, until each was computed after it had passed.
 
-use crate::frontier::Frontiers;
+use crate::frontier::{Frontier, Frontiers};
 use crate::level::Level;
 use crate::organisations::{OrgNumber, Organisations};
 use hashbrown::HashMap;
@@ -66,17 +66,30 @@ impl Worklist {
         frontiers: &Frontiers,
         grace_ms: i64,
     ) -> Vec<Due> {
-        let is_due = |(bucket, waiting): (&Bucket, &Waiting)| {
-            if waiting.touched_in_look == self.look {
-                return None;
-            }
-            let partition = organisations.partition(bucket.org, frontiers.count());
-            let frontier = frontiers.partitions.get(partition)?;
-            let has_passed = bucket.interval.ends_at * 1000 + grace_ms <= frontier.appended_at_ms;
-            (has_passed && waiting.last_touch <= frontier.at)
-                .then_some(Due { bucket: *bucket, last_touch: waiting.last_touch })
-        };
-        self.waiting[level as usize].iter().filter_map(is_due).collect()
+        self.waiting[level as usize]
+            .iter()
+            .filter(|(_, waiting)| waiting.touched_in_look < self.look)
+            .filter(|(bucket, waiting)| {
+                frontier_of(bucket, organisations, frontiers).is_some_and(|frontier| {
+                    has_passed(bucket, frontier, grace_ms) && waiting.last_touch <= frontier.at
+                })
+            })
+            .map(|(bucket, waiting)| Due { bucket: *bucket, last_touch: waiting.last_touch })
+            .collect()
+    }
+
+    /// The buckets of a level that have passed and wait, due or not.
+    pub fn passed<'a>(
+        &'a self,
+        level: Level,
+        organisations: &'a Organisations,
+        frontiers: &'a Frontiers,
+        grace_ms: i64,
+    ) -> impl Iterator<Item = &'a Bucket> {
+        self.waiting[level as usize].keys().filter(move |bucket| {
+            frontier_of(bucket, organisations, frontiers)
+                .is_some_and(|frontier| has_passed(bucket, frontier, grace_ms))
+        })
     }
 
     /// Takes a bucket off the list: its row goes through the last touch.
@@ -108,4 +121,16 @@ impl Worklist {
         }
         bookmarks
     }
+}
+
+fn frontier_of<'a>(
+    bucket: &Bucket,
+    organisations: &Organisations,
+    frontiers: &'a Frontiers,
+) -> Option<&'a Frontier> {
+    frontiers.partitions.get(organisations.partition(bucket.org, frontiers.count()))
+}
+
+fn has_passed(bucket: &Bucket, frontier: &Frontier, grace_ms: i64) -> bool {
+    bucket.interval.ends_at * 1000 + grace_ms <= frontier.appended_at_ms
 }

@@ -196,3 +196,19 @@ ORDER BY (org_id, member_id);
 CREATE TABLE IF NOT EXISTS members ON CLUSTER 'audit' AS members_local
 ENGINE = Distributed('audit', currentDatabase(), members_local, cityHash64(org_id));
 
+-- 0004_rollup_zones
+
+-- The zone in which an organisation's days and months are computed. Where it differs from the directory's, the rollup
+-- worker has yet to compute them for the new zone; no answer depends on it. No row means UTC.
+CREATE TABLE IF NOT EXISTS rollup_zones_local ON CLUSTER 'audit'
+(
+    org_id          String,
+    time_zone       String                                COMMENT 'IANA',
+    position        UInt64                                COMMENT 'in the directory topic, of the change; the highest wins'
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/rollup_zones', '{replica}', position)
+ORDER BY org_id;
+
+CREATE TABLE IF NOT EXISTS rollup_zones ON CLUSTER 'audit' AS rollup_zones_local
+ENGINE = Distributed('audit', currentDatabase(), rollup_zones_local, cityHash64(org_id));
+

@@ -174,3 +174,17 @@ ENGINE = ReplacingMergeTree(position)
 ORDER BY (org_id, member_id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
+-- 0004_rollup_zones
+
+-- The zone in which an organisation's days and months are computed. Where it differs from the directory's, the rollup
+-- worker has yet to compute them for the new zone; no answer depends on it. No row means UTC.
+CREATE TABLE IF NOT EXISTS rollup_zones 
+(
+    org_id          String,
+    time_zone       String                                COMMENT 'IANA',
+    position        UInt64                                COMMENT 'in the directory topic, of the change; the highest wins'
+)
+ENGINE = ReplacingMergeTree(position)
+ORDER BY org_id
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
