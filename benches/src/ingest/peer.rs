@@ -44,7 +44,7 @@ async fn wait_until_counted(warehouse: &Warehouse, database: &str, messages: u64
     // The ledger's count needs no data; the sums are only asked for once it is complete.
     let ledger = format!("SELECT count() FROM {database}.ai_calls");
     let sums = format!(
-        "SELECT least((SELECT sum(calls) FROM {database}.usage_hourly), (SELECT sum(calls) FROM {database}.usage_monthly))"
+        "SELECT assumeNotNull(least((SELECT sum(calls) FROM {database}.usage_hourly), (SELECT sum(calls) FROM {database}.usage_monthly)))"
     );
     let (mut in_ledger, mut counted) = (0, 0);
     let mut progress_at = Instant::now();
