@@ -21,9 +21,14 @@ mod worker;
 mod worklist;
 mod zones;
 
+pub use frontier::{Frontier, FrontierReader, Frontiers};
+pub use level::Level;
+pub use organisations::{OrgNumber, Organisations};
 pub use progress::Progress;
 pub use rebuild::{Rebuilt, rebuild};
+pub use recompute::Recompute;
 pub use run::run;
 pub use selection::Selection;
 pub use settings::{RollupSettings, WorkerSettings};
 pub use worker::{FAIL_POINTS, Step, Worker};
+pub use worklist::{Bucket, Due};

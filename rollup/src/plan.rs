@@ -138,3 +138,108 @@ pub fn ledger_slots(request: &Request) -> Vec<Slot> {
     };
     request.buckets.iter().enumerate().map(slot).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    const DAY: i64 = 86_400;
+
+    /// One organisation whose months are asked for, cut at a position.
+    fn request(months: &[Interval], at: u64) -> Request {
+        Request {
+            orgs: vec!["acme".into()],
+            throughs: vec![Position::from_u64(at)],
+            buckets: months.iter().map(|month| (1, *month)).collect(),
+        }
+    }
+
+    fn stored(interval: Interval, through: u64) -> Stored {
+        Stored {
+            org_id: "acme".into(),
+            starts_at: interval.starts_at as u32,
+            ends_at: interval.ends_at as u32,
+            generation: 0,
+            through,
+        }
+    }
+
+    fn touched(quarter: i64, last_position: u64) -> Touched {
+        Touched { org_id: "acme".into(), quarter: quarter as u32, last_position }
+    }
+
+    #[test]
+    fn a_row_of_another_zone_stands_for_no_day() {
+        let month = Interval { starts_at: 0, ends_at: 31 * DAY };
+        let request = request(&[month], 100);
+        let quarters = quarter_slots(&request, &[touched(DAY + 900, 7)]);
+        let days = day_slots(&request, &quarters, |_| Tz::UTC);
+        let day = Interval { starts_at: DAY, ends_at: 2 * DAY };
+        assert_eq!(days.iter().map(|slot| slot.interval).collect::<Vec<_>>(), [day]);
+        let longer = Interval { ends_at: day.ends_at + 3600, ..day };
+        let (pinned, open) = choose(&request, days, &[stored(longer, 50)]);
+        assert!(pinned.is_empty());
+        assert_eq!(inside(quarters, &open).len(), 1);
+    }
+
+    #[test]
+    fn what_lies_outside_the_buckets_has_no_slot() {
+        let months =
+            [Interval { starts_at: 0, ends_at: DAY }, Interval { starts_at: 3 * DAY, ends_at: 4 * DAY }];
+        let touches: Vec<Touched> =
+            [-900, 0, DAY - 900, DAY, 3 * DAY, 4 * DAY].map(|at| touched(at.max(0), 1)).into();
+        let slots = quarter_slots(&request(&months, 9), &touches[1..]);
+        let found: Vec<(u64, i64)> =
+            slots.iter().map(|slot| (slot.bucket, slot.interval.starts_at)).collect();
+        assert_eq!(found, [(1, 0), (1, DAY - 900), (2, 3 * DAY)]);
+        assert!(
+            quarter_slots(&request(&months, 9), &[Touched { org_id: "globex".into(), ..touched(0, 1) }])
+                .is_empty()
+        );
+    }
+
+    proptest! {
+        /// Against the definition: each touched quarter hour of the month is taken exactly once, from its day's row if
+        /// that passes the rule, else from its own row if that does, else from the ledger.
+        #[test]
+        fn each_touched_quarter_hour_is_taken_once_and_by_the_rule(
+            touches in proptest::collection::btree_map(0i64..31 * 96, 1u64..20, 0..60),
+            day_rows in proptest::collection::btree_map(0i64..31, 1u64..20, 0..31),
+            quarter_rows in proptest::collection::btree_map(0i64..31 * 96, 1u64..20, 0..60),
+            at in 1u64..20,
+        ) {
+            let month = Interval { starts_at: 0, ends_at: 31 * DAY };
+            let request = request(&[month], at);
+            let touched: Vec<Touched> = touches.iter().map(|(quarter, last)| touched(quarter * 900, *last)).collect();
+            let of_day = |day: i64| Interval { starts_at: day * DAY, ends_at: (day + 1) * DAY };
+            let of_quarter = |quarter: i64| Interval { starts_at: quarter * 900, ends_at: (quarter + 1) * 900 };
+            let stored_days: Vec<Stored> = day_rows.iter().map(|(day, through)| stored(of_day(*day), *through)).collect();
+            let stored_quarters: Vec<Stored> =
+                quarter_rows.iter().map(|(quarter, through)| stored(of_quarter(*quarter), *through)).collect();
+
+            let quarters = quarter_slots(&request, &touched);
+            let days = day_slots(&request, &quarters, |_| Tz::UTC);
+            let (days, open) = choose(&request, days, &stored_days);
+            let (quarters, ledger) = choose(&request, inside(quarters, &open), &stored_quarters);
+
+            let usable = |through: Option<&u64>, last: u64| through.is_some_and(|through| *through <= at && *through >= last);
+            let last_of_day = |day: i64| touches.range(day * 96..(day + 1) * 96).map(|(_, last)| *last).max();
+            let expected_days: BTreeSet<i64> =
+                (0..31).filter(|day| last_of_day(*day).is_some_and(|last| usable(day_rows.get(day), last))).collect();
+            let (mut expected_quarters, mut expected_ledger) = (BTreeSet::new(), BTreeSet::new());
+            for (quarter, last) in touches.iter().filter(|(quarter, _)| !expected_days.contains(&(*quarter / 96))) {
+                let from_row = usable(quarter_rows.get(quarter), *last);
+                if from_row { &mut expected_quarters } else { &mut expected_ledger }.insert(*quarter);
+            }
+            let starts = |slots: Vec<Slot>, length: i64| -> BTreeSet<i64> {
+                slots.iter().map(|slot| slot.interval.starts_at / length).collect()
+            };
+            let pinned = |rows: Vec<Pinned>| rows.into_iter().map(|row| row.slot).collect::<Vec<_>>();
+            prop_assert_eq!(starts(pinned(days), DAY), expected_days);
+            prop_assert_eq!(starts(pinned(quarters), 900), expected_quarters);
+            prop_assert_eq!(starts(ledger, 900), expected_ledger);
+        }
+    }
+}

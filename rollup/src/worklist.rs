@@ -134,3 +134,106 @@ fn frontier_of<'a>(
 fn has_passed(bucket: &Bucket, frontier: &Frontier, grace_ms: i64) -> bool {
     bucket.interval.ends_at * 1000 + grace_ms <= frontier.appended_at_ms
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MINUTE_MS: i64 = 60_000;
+
+    struct Setting {
+        organisations: Organisations,
+        frontiers: Frontiers,
+        worklist: Worklist,
+        bucket: Bucket,
+    }
+
+    /// The first quarter hour of 1970, of an organisation in the only partition.
+    fn setting() -> Setting {
+        let mut organisations = Organisations::default();
+        let bucket =
+            Bucket { org: organisations.number("acme"), interval: Interval { starts_at: 0, ends_at: 900 } };
+        let frontiers = Frontiers { source: 1, generation: 0, partitions: vec![frontier(0, 0)] };
+        Setting { organisations, frontiers, worklist: Worklist::default(), bucket }
+    }
+
+    fn frontier(at: u64, appended_at_ms: i64) -> Frontier {
+        Frontier { at: Position::from_u64(at), appended_at_ms }
+    }
+
+    impl Setting {
+        fn look(&mut self, touch: Option<u64>) {
+            self.worklist.begin_look();
+            if let Some(touch) = touch {
+                self.worklist.touch(Level::Quarter, self.bucket, Position::from_u64(touch));
+            }
+        }
+
+        fn is_due(&mut self, at: u64, appended_at_ms: i64) -> bool {
+            self.frontiers.partitions[0] = frontier(at, appended_at_ms);
+            !self.worklist.due(Level::Quarter, &self.organisations, &self.frontiers, 2_000).is_empty()
+        }
+    }
+
+    #[test]
+    fn a_bucket_is_due_when_it_has_passed_with_grace_and_is_quiet() {
+        let mut setting = setting();
+        setting.look(Some(5));
+        assert!(!setting.is_due(10, 20 * MINUTE_MS), "touched in this look");
+        setting.look(None);
+        assert!(!setting.is_due(10, 15 * MINUTE_MS + 1_999), "in its grace");
+        assert!(setting.is_due(10, 15 * MINUTE_MS + 2_000));
+        assert!(!setting.is_due(4, 20 * MINUTE_MS), "touched behind the frontier");
+        setting.look(Some(5));
+        assert!(setting.is_due(10, 20 * MINUTE_MS), "a touch that was known is none");
+        setting.look(Some(6));
+        assert!(!setting.is_due(10, 20 * MINUTE_MS), "a late call");
+        setting.worklist.done(Level::Quarter, &setting.bucket);
+        setting.look(None);
+        assert!(!setting.is_due(10, 20 * MINUTE_MS), "done");
+    }
+
+    #[test]
+    fn a_bookmark_stands_before_the_first_touch_that_waits() {
+        let mut setting = setting();
+        let looked_at = [Position::from_u64(100)];
+        let bookmark =
+            |setting: &Setting| setting.worklist.bookmarks(&setting.organisations, &looked_at)[0].as_u64();
+        assert_eq!(bookmark(&setting), 100);
+        setting.look(Some(40));
+        assert_eq!(bookmark(&setting), 39);
+        setting.look(Some(70));
+        assert_eq!(bookmark(&setting), 69);
+        setting.worklist.done(Level::Quarter, &setting.bucket);
+        assert_eq!(bookmark(&setting), 100);
+    }
+
+    proptest! {
+        /// Whatever was touched and done: a scan behind the bookmark finds every bucket that waits.
+        #[test]
+        fn nothing_that_waits_lies_before_the_bookmark(
+            steps in proptest::collection::vec((0i64..20, 1u64..100, any::<bool>()), 0..60),
+        ) {
+            let mut setting = setting();
+            let mut waits: HashMap<i64, u64> = HashMap::new();
+            for (quarter, touch, is_done) in steps {
+                let interval = Interval { starts_at: quarter * 900, ends_at: quarter * 900 + 900 };
+                let bucket = Bucket { interval, ..setting.bucket };
+                setting.worklist.begin_look();
+                if is_done {
+                    setting.worklist.done(Level::Quarter, &bucket);
+                    waits.remove(&quarter);
+                } else {
+                    setting.worklist.touch(Level::Quarter, bucket, Position::from_u64(touch));
+                    let last = waits.entry(quarter).or_default();
+                    *last = touch.max(*last);
+                }
+                let looked_at = [Position::from_u64(100)];
+                let bookmark = setting.worklist.bookmarks(&setting.organisations, &looked_at)[0].as_u64();
+                prop_assert!(waits.values().all(|last| *last > bookmark));
+                prop_assert!(waits.is_empty() == (bookmark == 100) || waits.values().any(|last| *last == bookmark + 1));
+            }
+        }
+    }
+}

@@ -151,11 +151,11 @@ mod tests {
 
     #[test]
     fn every_edge_of_a_day_has_a_slot_on_each_side() {
-        for zone in 0..ZONES.len() {
+        for (zone, name) in ZONES.iter().enumerate() {
             let days = buckets(Level::Day, zone);
-            assert!(days.len() >= 4, "{:?} has only {} days", ZONES[zone], days.len());
+            assert!(days.len() >= 4, "{name:?} has only {} days", days.len());
             let slots: Slots = days.iter().map(|id| bucket(*id).slots).sum();
-            assert_eq!(slots, (1 << SLOTS) - 1, "the days of {:?} are all slots, each once", ZONES[zone]);
+            assert_eq!(slots, (1 << SLOTS) - 1, "the days of {name:?} are all slots, each once");
             assert_eq!(buckets(Level::Month, zone).len(), 2);
         }
     }

@@ -41,11 +41,14 @@ pub struct Summary {
     pub differences: u64,
 }
 
+/// Runs what it is given while no progress bar is in the way.
+type HideProgress = Box<dyn Fn(&mut dyn FnMut()) + Send>;
+
 /// Collects differences and shows each as it is found: nothing is lost when the rest cannot be verified.
 pub struct Report<W> {
     out: W,
     json: bool,
-    hide_progress: Box<dyn Fn(&mut dyn FnMut()) + Send>,
+    hide_progress: HideProgress,
     /// The counts so far.
     pub summary: Summary,
 }

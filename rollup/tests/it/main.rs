@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod crash;
 mod levels;
+mod rebuild;
+mod routes;
 mod verify;
+mod workers;
 mod world;
 
 use rand::SeedableRng;

@@ -2,7 +2,7 @@
 
 use crate::levels::random_calls;
 use crate::seeded;
-use crate::world::World;
+use crate::world::{Message, World};
 use rollup::verify::{Report, Summary, verify};
 use rollup::{Progress, Selection};
 use service::shutdown::Shutdown;
@@ -60,11 +60,6 @@ async fn world(test: &str) -> World {
     world
 }
 
-async fn run(warehouse: &Warehouse, sql: &str) {
-    let query = warehouse.write(sql).with_setting("mutations_sync", "1");
-    warehouse.execute("damaging", query).await.unwrap();
-}
-
 #[tokio::test]
 async fn where_nothing_is_wrong_nothing_is_found() {
     let world = world("rollup_verify_clean").await;
@@ -93,20 +88,24 @@ async fn a_ledger_row_that_is_deleted_changed_or_doubled_is_found() {
     let world = world("rollup_verify_ledger").await;
     let warehouse = world.warehouse();
     let check = async |damage: &str, repair: &str, expected: &[&str]| {
-        run(warehouse, damage).await;
+        world.run(damage).await;
         let (_, kinds) = verified(warehouse, &Selection::default()).await;
         for kind in expected {
             assert!(kinds.contains(&(*kind).to_owned()), "{damage}: {kinds:?}");
         }
-        run(warehouse, repair).await;
+        world.run(repair).await;
         let (_, kinds) = verified(warehouse, &Selection::default()).await;
         assert!(kinds.is_empty(), "{repair}: {kinds:?}");
     };
-    let position = world.messages[0].position.as_u64();
-    let partition = world.messages[0].partition;
+    // One that neither repeats nor is repeated: without it the totals are others.
+    let same =
+        |a: &Message, b: &Message| a.call.org_id == b.call.org_id && a.call.event_id == b.call.event_id;
+    let is_alone = |one: &&Message| world.messages.iter().filter(|other| same(one, other)).count() == 1;
+    let alone = world.messages.iter().find(is_alone).unwrap();
+    let (position, partition) = (alone.position.as_u64(), alone.partition);
     let here = format!("position = {position} AND partition = {partition}");
-    run(warehouse, "CREATE TABLE spare AS ai_calls ENGINE = MergeTree ORDER BY position").await;
-    run(warehouse, &format!("INSERT INTO spare SELECT * FROM ai_calls WHERE {here}")).await;
+    world.run("CREATE TABLE spare AS ai_calls ENGINE = MergeTree ORDER BY position").await;
+    world.run(&format!("INSERT INTO spare SELECT * FROM ai_calls WHERE {here}")).await;
     let delete = format!("ALTER TABLE ai_calls DELETE WHERE {here}");
     let bring_back = "INSERT INTO ai_calls SELECT * FROM spare";
     check(&delete, bring_back, &["batch_rows", "cell"]).await;
@@ -115,25 +114,25 @@ async fn a_ledger_row_that_is_deleted_changed_or_doubled_is_found() {
         ["member_id = 'eve'", "input_tokens = input_tokens + 1", "provider_cost = provider_cost + 1"]
     {
         let change = format!("ALTER TABLE ai_calls UPDATE {change} WHERE {here}");
-        run(warehouse, &change).await;
+        world.run(&change).await;
         let (_, kinds) = verified(warehouse, &Selection::default()).await;
         assert!(kinds.contains(&"cell".to_owned()), "{change}: {kinds:?}");
-        run(warehouse, &delete).await;
-        run(warehouse, bring_back).await;
+        world.run(&delete).await;
+        world.run(bring_back).await;
     }
     // Doubled under another identity; and the same key with another content.
     let other_time =
         "INSERT INTO ai_calls SELECT * REPLACE (occurred_at + INTERVAL 1 HOUR AS occurred_at) FROM spare";
-    run(warehouse, other_time).await;
+    world.run(other_time).await;
     let (_, kinds) = verified(warehouse, &Selection::default()).await;
     assert!(
         kinds.contains(&"position_twice".to_owned()) && kinds.contains(&"times_differ".to_owned()),
         "{kinds:?}"
     );
-    run(warehouse, &delete).await;
-    run(warehouse, bring_back).await;
+    world.run(&delete).await;
+    world.run(bring_back).await;
     let other_content = "INSERT INTO ai_calls SELECT * REPLACE (credits + 1 AS credits) FROM spare";
-    run(warehouse, other_content).await;
+    world.run(other_content).await;
     let (_, kinds) = verified(warehouse, &Selection::default()).await;
     assert!(kinds.contains(&"copies_differ".to_owned()), "{kinds:?}");
 }
@@ -143,11 +142,11 @@ async fn a_batch_or_touch_that_is_deleted_changed_or_doubled_is_found() {
     let world = world("rollup_verify_batches").await;
     let warehouse = world.warehouse();
     let kinds_after = async |damage: &str| {
-        run(warehouse, damage).await;
+        world.run(damage).await;
         verified(warehouse, &Selection::default()).await.1
     };
-    run(warehouse, "CREATE TABLE kept AS batches ENGINE = MergeTree ORDER BY tuple()").await;
-    run(warehouse, "INSERT INTO kept SELECT * FROM batches").await;
+    world.run("CREATE TABLE kept AS batches ENGINE = MergeTree ORDER BY tuple()").await;
+    world.run("INSERT INTO kept SELECT * FROM batches").await;
     let middle =
         "from_position IN (SELECT from_position FROM batches ORDER BY partition, from_position LIMIT 1, 1)";
     let damages = [
@@ -160,12 +159,12 @@ async fn a_batch_or_touch_that_is_deleted_changed_or_doubled_is_found() {
     for (damage, kind) in damages {
         let kinds = kinds_after(&damage).await;
         assert!(kinds.contains(&kind.to_owned()), "{damage}: {kinds:?}");
-        run(warehouse, "TRUNCATE TABLE batches").await;
+        world.run("TRUNCATE TABLE batches").await;
         let kinds = kinds_after("INSERT INTO batches SELECT * FROM kept").await;
         assert!(kinds.is_empty(), "{kinds:?}");
     }
-    run(warehouse, "CREATE TABLE touched AS touches ENGINE = MergeTree ORDER BY tuple()").await;
-    run(warehouse, "INSERT INTO touched SELECT * FROM touches FINAL").await;
+    world.run("CREATE TABLE touched AS touches ENGINE = MergeTree ORDER BY tuple()").await;
+    world.run("INSERT INTO touched SELECT * FROM touches FINAL").await;
     for damage in [
         "ALTER TABLE touches DELETE WHERE quarter IN (SELECT quarter FROM touches LIMIT 1)",
         "ALTER TABLE touches UPDATE last_position = last_position - 1 WHERE last_position > first_position",
@@ -173,7 +172,7 @@ async fn a_batch_or_touch_that_is_deleted_changed_or_doubled_is_found() {
     ] {
         let kinds = kinds_after(damage).await;
         assert!(kinds.contains(&"touch".to_owned()), "{damage}: {kinds:?}");
-        run(warehouse, "TRUNCATE TABLE touches").await;
+        world.run("TRUNCATE TABLE touches").await;
         let kinds = kinds_after("INSERT INTO touches SELECT * FROM touched").await;
         assert!(kinds.is_empty(), "{kinds:?}");
     }
@@ -184,13 +183,11 @@ async fn a_rollup_row_that_is_changed_or_doubled_is_found() {
     let world = world("rollup_verify_rows").await;
     let warehouse = world.warehouse();
     for table in ["usage_quarter_hourly", "usage_daily", "usage_monthly"] {
-        run(warehouse, &format!("CREATE TABLE kept_{table} AS {table} ENGINE = MergeTree ORDER BY tuple()"))
-            .await;
+        world.run(&format!("CREATE TABLE kept_{table} AS {table} ENGINE = MergeTree ORDER BY tuple()")).await;
         let columns = "org_id, starts_at, ends_at, generation, through, calls, input_tokens, output_tokens, credits, \
                        cells.member_id, cells.reason, cells.provider, cells.model, cells.currency, cells.calls, \
                        cells.input_tokens, cells.output_tokens, cells.credits, cells.provider_cost";
-        run(warehouse, &format!("INSERT INTO kept_{table} ({columns}) SELECT {columns} FROM {table} FINAL"))
-            .await;
+        world.run(&format!("INSERT INTO kept_{table} ({columns}) SELECT {columns} FROM {table} FINAL")).await;
         let one = format!(
             "(org_id, starts_at) IN (SELECT org_id, starts_at FROM kept_{table} ORDER BY org_id, starts_at LIMIT 1)"
         );
@@ -215,12 +212,11 @@ async fn a_rollup_row_that_is_changed_or_doubled_is_found() {
             (replaced("starts_at, ends_at", "starts_at, ends_at + INTERVAL 400 DAY"), "cell"),
         ];
         for (damage, kind) in damages {
-            run(warehouse, &damage).await;
+            world.run(&damage).await;
             let (_, kinds) = verified(warehouse, &Selection::default()).await;
             assert!(kinds.contains(&kind.to_owned()), "{damage}: {kinds:?}");
-            run(warehouse, &format!("TRUNCATE TABLE {table}")).await;
-            run(warehouse, &format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM kept_{table}"))
-                .await;
+            world.run(&format!("TRUNCATE TABLE {table}")).await;
+            world.run(&format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM kept_{table}")).await;
             let (_, kinds) = verified(warehouse, &Selection::default()).await;
             assert!(kinds.is_empty(), "{kinds:?}");
         }

@@ -2,7 +2,7 @@
 
 use clickhouse::Row;
 use proto::{Call, Charge, Position};
-use rollup::{Step, Worker, WorkerSettings};
+use rollup::{FrontierReader, Frontiers, Step, Worker, WorkerSettings};
 use serde::Deserialize;
 use service::shutdown::Shutdown;
 use std::collections::{BTreeMap, BTreeSet};
@@ -193,7 +193,24 @@ impl World {
 
     /// A worker of this ledger.
     pub fn worker(&self) -> Worker {
-        Worker::new(self.warehouse().clone(), worker_settings(), Shutdown::new())
+        self.worker_of(0, 1)
+    }
+
+    /// One of so many workers of this ledger.
+    pub fn worker_of(&self, index: u32, count: u32) -> Worker {
+        let settings = WorkerSettings { index, count, ..worker_settings() };
+        Worker::new(self.warehouse().clone(), settings, Shutdown::new())
+    }
+
+    /// Runs a statement that changes something.
+    pub async fn run(&self, sql: &str) {
+        let query = self.warehouse().write(sql).with_setting("mutations_sync", "1");
+        self.warehouse().execute("running", query).await.unwrap();
+    }
+
+    /// The frontiers as a worker reads them.
+    pub async fn frontiers(&self) -> Frontiers {
+        FrontierReader::default().read(self.warehouse()).await.unwrap().unwrap()
     }
 
     /// Lets a worker step until nothing is left to do.
