@@ -10,6 +10,7 @@ WITH usable AS
     SELECT
         toUInt32(starts_at) AS start,
         transform(start, {starts:Array(UInt32)}, {slots:Array(UInt32)}, toUInt32(0)) AS slot,
+        calls AS calls_of_row,
         credits AS credits_of_row,
         cells.member_id AS member_ids,
         cells.reason AS reasons_of_cells,

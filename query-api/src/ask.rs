@@ -5,12 +5,13 @@ mod cards;
 mod log;
 mod options;
 mod series;
+mod walk;
 
 use crate::app::App;
 use crate::as_of::AsOf;
 use crate::cover::Cutter;
 use crate::metrics;
-use crate::problem::{Problem, ProblemKind};
+use crate::problem::Problem;
 use crate::reader::{AskError, Reader};
 use crate::snapshot::{self, Snapshot};
 
@@ -54,14 +55,8 @@ where
             Err(AskError::TooMuchLedger(_)) => {}
         }
     }
-    match question(reader(app, &newest, None)).await {
-        Ok(answer) => Ok((newest, answer)),
-        Err(AskError::Problem(problem)) => Err(problem),
-        Err(AskError::TooMuchLedger(_)) => Err(Problem::new(
-            ProblemKind::Internal,
-            "The request could not be answered. Try again; if it stays so, tell us the request id.",
-        )),
-    }
+    let answer = question(reader(app, &newest, None)).await.map_err(AskError::problem)?;
+    Ok((newest, answer))
 }
 
 fn reader(app: &App, snapshot: &Snapshot, ledger_rows_max: Option<u64>) -> Reader {

@@ -29,7 +29,7 @@ impl Level {
 }
 
 /// A whole bucket and the sum it belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bucket {
     /// What it covers.
     pub interval: Interval,

@@ -10,7 +10,7 @@ pub struct Question {
     pub doing: &'static str,
     /// Asks one rollup level.
     pub of_level: String,
-    /// Asks the ledger.
+    /// Asks the ledger; empty for a question that only rollup levels are asked.
     pub of_ledger: String,
 }
 
@@ -45,8 +45,12 @@ pub static SERIES: LazyLock<Question> =
 /// Options of the filters.
 pub static OPTIONS: LazyLock<Question> =
     LazyLock::new(|| both("reading the filter options", query!("options")));
-/// Matching calls of each bucket; never asked of the ledger.
-pub static MATCHES: LazyLock<Question> = LazyLock::new(|| both("finding the calls", query!("matches")));
+/// Matching calls of each bucket.
+pub static MATCHES: LazyLock<Question> =
+    LazyLock::new(|| of_levels_alone("finding the calls", query!("matches")));
+/// All calls of each bucket.
+pub static ALL_MATCHES: LazyLock<Question> =
+    LazyLock::new(|| of_levels_alone("finding the calls", query!("all_matches")));
 /// A page of the log.
 pub static PAGE: LazyLock<String> = LazyLock::new(|| expanded(query!("page"), ""));
 /// Every row of one call.
@@ -56,6 +60,10 @@ pub static ESTIMATE: LazyLock<String> = LazyLock::new(|| expanded(query!("estima
 
 fn both(doing: &'static str, tail: &str) -> Question {
     question(doing, tail, tail)
+}
+
+fn of_levels_alone(doing: &'static str, tail: &str) -> Question {
+    Question { of_ledger: String::new(), ..both(doing, tail) }
 }
 
 fn question(doing: &'static str, of_level: &str, of_ledger: &str) -> Question {
@@ -86,7 +94,7 @@ mod tests {
 
     #[test]
     fn nothing_is_left_to_expand_and_no_comment_is_sent() {
-        for question in [&*CARDS, &*BREAKDOWNS, &*SERIES, &*OPTIONS, &*MATCHES] {
+        for question in [&*CARDS, &*BREAKDOWNS, &*SERIES, &*OPTIONS, &*MATCHES, &*ALL_MATCHES] {
             for statement in [&question.of_level, &question.of_ledger] {
                 assert!(!statement.contains("{{") && !statement.contains("--"), "{statement}");
             }

@@ -7,7 +7,7 @@
 
 use crate::cover::{Bucket, Cover, Cutter, Level, Piece};
 use crate::period::{Period, Range, Span};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
 use crate::queries::{self, Question};
 use crate::touches::{TouchedBucket, Touches};
 use clickhouse::query::Query;
@@ -43,10 +43,32 @@ pub enum AskError {
     Problem(Problem),
 }
 
+impl AskError {
+    /// As a problem, where no older snapshot will be tried.
+    pub fn problem(self) -> Problem {
+        match self {
+            Self::Problem(problem) => problem,
+            Self::TooMuchLedger(_) => Problem::new(
+                ProblemKind::Internal,
+                "The request could not be answered. Try again; if it stays so, tell us the request id.",
+            ),
+        }
+    }
+}
+
 impl<P: Into<Problem>> From<P> for AskError {
     fn from(problem: P) -> Self {
         Self::Problem(problem.into())
     }
+}
+
+/// What one round of statements answered.
+#[derive(Debug)]
+pub struct Round<R> {
+    /// All rows, with the level they come from; `None` is the ledger.
+    pub rows: Vec<(Option<Level>, R)>,
+    /// Buckets that were touched but have no usable row.
+    pub unused: Vec<(Level, Bucket)>,
 }
 
 /// A row of an answer, which also tells what its statement used.
@@ -99,61 +121,54 @@ impl Reader {
         mut absorb: impl FnMut(R),
     ) -> Result<(), AskError> {
         let span = cover.span();
-        let mut first_round = true;
         while !cover.is_empty() {
-            let touches = self.touches(&cover).await?;
-            let parts = parts(&cover, &touches);
-            if !first_round {
-                self.refuse_too_much(&parts, span).await?;
-            }
-            first_round = false;
-            let statements = parts.into_iter().map(|part| async move {
-                let query = match &part {
-                    Part::Buckets(level, buckets) => self.of_level(question, *level, buckets),
-                    Part::Pieces(pieces) => self.of_ledger(question, pieces),
-                };
-                self.warehouse.fetch_all::<R>(question.doing, bind(query)).await.map(|rows| (part, rows))
-            });
-            let mut answers = stream::iter(statements).buffer_unordered(STATEMENTS_AT_ONCE);
+            let round = self.round(question, bind, &cover).await?;
+            round.rows.into_iter().for_each(|(_, row)| absorb(row));
             cover = Cover::default();
-            while let Some((part, rows)) = answers.try_next().await? {
-                if let Part::Buckets(level, buckets) = part {
-                    for bucket in unused(&rows, &buckets) {
-                        self.cutter.split(&mut cover, level, bucket);
-                    }
-                }
-                rows.into_iter().for_each(&mut absorb);
-            }
+            round.unused.into_iter().for_each(|(level, bucket)| self.cutter.split(&mut cover, level, bucket));
+            self.refuse_too_much(&cover, span).await?;
         }
         Ok(())
     }
 
-    /// Asks a question about buckets of one level only. Returns the buckets that were touched but have no usable row.
+    /// Asks a question about what was touched of a cover, and does not go below.
     ///
     /// # Errors
     /// ClickHouse's.
-    pub async fn ask_level<R: AnswerRow>(
+    pub async fn round<R: AnswerRow>(
         &self,
         question: &Question,
         bind: &(impl Fn(Query) -> Query + Sync),
-        level: Level,
-        buckets: &[Bucket],
-    ) -> Result<(Vec<R>, Vec<Bucket>), Problem> {
-        let mut cover = Cover::default();
-        buckets.iter().for_each(|bucket| cover.push(level, *bucket));
-        let touches = self.touches(&cover).await?;
-        let (mut all_rows, mut all_unused) = (Vec::new(), Vec::new());
-        for part in parts(&cover, &touches) {
-            let Part::Buckets(level, buckets) = part else { continue };
-            let query = self.of_level(question, level, &buckets);
-            let rows: Vec<R> = self.warehouse.fetch_all(question.doing, bind(query)).await?;
-            all_unused.extend(unused(&rows, &buckets));
-            all_rows.extend(rows);
+        cover: &Cover,
+    ) -> Result<Round<R>, Problem> {
+        let touches = self.touches(cover).await?;
+        let statements = parts(cover, &touches).into_iter().map(|part| async move {
+            let query = match &part {
+                Part::Buckets(level, buckets) => self.of_level(question, *level, buckets),
+                Part::Pieces(pieces) => self.of_ledger(question, pieces),
+            };
+            self.warehouse.fetch_all::<R>(question.doing, bind(query)).await.map(|rows| (part, rows))
+        });
+        let mut answers = stream::iter(statements).buffer_unordered(STATEMENTS_AT_ONCE);
+        let mut round = Round { rows: Vec::new(), unused: Vec::new() };
+        while let Some((part, rows)) = answers.try_next().await? {
+            let level = match part {
+                Part::Buckets(level, buckets) => {
+                    round.unused.extend(unused(&rows, &buckets).into_iter().map(|bucket| (level, bucket)));
+                    Some(level)
+                }
+                Part::Pieces(_) => None,
+            };
+            round.rows.extend(rows.into_iter().map(|row| (level, row)));
         }
-        Ok((all_rows, all_unused))
+        Ok(round)
     }
 
-    async fn touches(&self, cover: &Cover) -> Result<Touches, WarehouseError> {
+    /// The touches of a cover.
+    ///
+    /// # Errors
+    /// ClickHouse's.
+    pub async fn touches(&self, cover: &Cover) -> Result<Touches, WarehouseError> {
         Touches::read(&self.warehouse, &self.org_id, self.at, cover).await
     }
 
@@ -183,15 +198,16 @@ impl Reader {
             .param("quarters", quarters_of(pieces))
     }
 
-    async fn refuse_too_much(&self, parts: &[Part], span: Span) -> Result<(), AskError> {
+    async fn refuse_too_much(&self, below: &Cover, span: Span) -> Result<(), AskError> {
         let Some(rows_max) = self.ledger_rows_max else { return Ok(()) };
+        if below.pieces.len() <= QUARTERS_WITHOUT_ESTIMATE {
+            return Ok(());
+        }
+        let mut pieces = below.pieces.clone();
+        pieces.sort_unstable();
         let mut rows = 0u64;
-        for part in parts {
-            let Part::Pieces(pieces) = part else { continue };
+        for pieces in pieces.chunks(BUCKETS_PER_STATEMENT) {
             let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { continue };
-            if pieces.len() <= QUARTERS_WITHOUT_ESTIMATE {
-                continue;
-            }
             let query = self
                 .warehouse
                 .read(&queries::ESTIMATE)

@@ -117,7 +117,7 @@ async fn every_answer_is_what_the_model_says_at_any_snapshot_with_any_filter() {
             world.settle(&mut worker).await;
         }
         snapshots.push((now_ms, ORGS.map(|(org_id, _)| world.position_of(org_id)).to_vec()));
-        for _ in 0..10 {
+        for _ in 0..5 {
             let (then_ms, positions) = snapshots.choose(&mut random).unwrap();
             let which = random.random_range(0..ORGS.len());
             let wanted = random_filter(&mut random, ORGS[which], positions[which], *then_ms);
