@@ -2,13 +2,13 @@
 //! ignored; it may be ahead of the ledger after a restore, and behind it after a kill.
 
 use crate::cluster::{Cluster, LogBounds};
-use crate::patience::{Patience, Stopped};
-use crate::settings::KafkaSettings;
-use crate::source::{BrokenSource, Identity, Source, identify, topic_of};
+use crate::guard::Guard;
+use crate::must_stop::MustStop;
+use crate::patience::Patience;
+use crate::source::Source;
 use crate::topic::{Kind, Partition};
 use proto::Position;
 use std::sync::mpsc;
-use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use warehouse::{Warehouse, chain, chain_end};
 
@@ -34,110 +34,19 @@ pub struct Start {
     pub position: Position,
 }
 
-/// Why ingest must not go on. A person decides; until then nothing is skipped.
-#[derive(Debug, thiserror::Error)]
-pub enum MustStop {
-    /// Messages were deleted before they were read.
-    #[error(
-        "topic `{topic}`, partition {partition}: the ledger goes to offset {frontier}, but the log starts at \
-         {log_start}: {} offsets were deleted before they were read. If they cannot be brought back, record the loss \
-         with `ingest record-loss --topic {kind} --partition {partition} --through {} --yes-these-messages-are-gone`",
-        log_start - frontier, log_start - 1
-    )]
-    LogStartsLate {
-        /// The topic.
-        topic: String,
-        /// `calls` or `directory`.
-        kind: &'static str,
-        /// The partition.
-        partition: u16,
-        /// Next offset that the ledger needs.
-        frontier: i64,
-        /// Oldest offset that is still there.
-        log_start: i64,
-    },
-    /// The log was cut, or restored from an older copy.
-    #[error(
-        "topic `{topic}`, partition {partition}: the ledger goes to offset {frontier}, but the log ends at {log_end}: \
-         the topic was cut or restored from an older copy, and what comes next would not be what was counted. Restore \
-         the topic, or end its source with `ingest source close --topic {kind} --at-frontier \
-         --yes-the-rest-is-gone` and begin a new one with `ingest source open --topic {kind}`"
-    )]
-    LogEndsEarly {
-        /// The topic.
-        topic: String,
-        /// `calls` or `directory`.
-        kind: &'static str,
-        /// The partition.
-        partition: u16,
-        /// Next offset that the ledger needs.
-        frontier: i64,
-        /// Offset of the next message.
-        log_end: i64,
-    },
-    /// Not the topic that was recorded.
-    #[error(
-        "topic `{}` is not the one that source {number} stands for: {difference}. Point ingest to the recorded topic, \
-         or end the source with `ingest source close --topic {kind} --at-frontier --yes-the-rest-is-gone` and begin \
-         a new one with `ingest source open --topic {kind}`",
-        .recorded.topic
-    )]
-    OtherTopic {
-        /// The recorded source's number.
-        number: u16,
-        /// `calls` or `directory`.
-        kind: &'static str,
-        /// Who it was.
-        recorded: Identity,
-        /// What differs.
-        difference: String,
-    },
-    /// The source was closed and no other opened.
-    #[error(
-        "source {number} of topic `{topic}` is closed; begin the next one with `ingest source open --topic {kind}`"
-    )]
-    SourceClosed {
-        /// Its number.
-        number: u16,
-        /// Its topic.
-        topic: String,
-        /// `calls` or `directory`.
-        kind: &'static str,
-    },
-    /// Nothing says what the positions of this topic would mean.
-    #[error("no source is open for topic `{topic}`; begin one with `ingest source open --topic {kind}`")]
-    NoSource {
-        /// The topic.
-        topic: String,
-        /// `calls` or `directory`.
-        kind: &'static str,
-    },
-    /// The table `sources` is damaged.
-    #[error(transparent)]
-    Broken(#[from] BrokenSource),
-    /// The end was asked for meanwhile.
-    #[error(transparent)]
-    Stopped(#[from] Stopped),
-}
-
-/// How often a topic must be missing before it is gone, and how long to wait in between.
-const MISSING_LOOKS: u32 = 4;
-const MISSING_PAUSE: Duration = Duration::from_secs(1);
-
 /// Answers where partitions start.
 pub struct Locator {
-    settings: KafkaSettings,
-    warehouse: Warehouse,
-    cluster: Cluster,
-    patience: Patience,
+    /// Knows the sources.
+    pub guard: Guard,
+    /// The ledger.
+    pub warehouse: Warehouse,
+    /// The brokers.
+    pub cluster: Cluster,
+    /// How it waits.
+    pub patience: Patience,
 }
 
 impl Locator {
-    /// Asks this ledger and these brokers, and waits for both.
-    pub fn new(settings: &KafkaSettings, warehouse: Warehouse, cluster: Cluster, patience: Patience) -> Self {
-        Self { settings: settings.clone(), warehouse, cluster, patience }
-    }
-
     /// Answers questions until nobody asks any more.
     ///
     /// # Errors
@@ -174,7 +83,7 @@ impl Locator {
             if numbers.is_empty() {
                 continue;
             }
-            let source = self.open_source(kind).await?;
+            let source = self.guard.open_source(kind).await?;
             let chains = self.chain_ends(&source, &numbers).await?;
             for (number, position) in numbers.into_iter().zip(chains) {
                 let topic = source.identity.topic.clone();
@@ -194,53 +103,6 @@ impl Locator {
             }
         }
         Ok(starts)
-    }
-
-    /// The open source of a kind, whose topic is still the one that was recorded.
-    ///
-    /// # Errors
-    /// If there is none, or the topic is another one.
-    pub async fn open_source(&self, kind: Kind) -> Result<Source, MustStop> {
-        let rows = self.patience.until_done("read the sources", || self.warehouse.sources()).await?;
-        let topic = topic_of(&self.settings, kind).to_owned();
-        let source = Source::newest(&rows, kind)?
-            .ok_or_else(|| MustStop::NoSource { topic: topic.clone(), kind: kind.as_str() })?;
-        if source.is_closed() {
-            let (number, topic) = (source.number, source.identity.topic);
-            return Err(MustStop::SourceClosed { number, topic, kind: kind.as_str() });
-        }
-        let found = self.identify(&topic).await?;
-        match difference(&source.identity, found.as_ref()) {
-            None => Ok(source),
-            Some(difference) => Err(MustStop::OtherTopic {
-                number: source.number,
-                kind: kind.as_str(),
-                recorded: source.identity,
-                difference,
-            }),
-        }
-    }
-
-    /// Who the topic is now. A broker that has just started may not have heard of it yet: so it counts as missing only
-    /// when it was missing several times.
-    async fn identify(&self, topic: &str) -> Result<Option<Identity>, Stopped> {
-        let mut found = None;
-        for attempt in 0..MISSING_LOOKS {
-            if attempt > 0 {
-                tokio::time::sleep(MISSING_PAUSE).await;
-            }
-            found = self
-                .patience
-                .until_done("ask who the topic is", || {
-                    let topic = topic.to_owned();
-                    self.cluster.ask(move |cluster| identify(cluster, &topic))
-                })
-                .await?;
-            if found.is_some() {
-                break;
-            }
-        }
-        Ok(found)
     }
 
     async fn chain_ends(&self, source: &Source, numbers: &[u16]) -> Result<Vec<Position>, MustStop> {
@@ -275,28 +137,10 @@ fn checked_start(
     }
 }
 
-/// What tells the topic that is there from the one that was recorded.
-fn difference(recorded: &Identity, found: Option<&Identity>) -> Option<String> {
-    let Some(found) = found else { return Some("the topic does not exist any more".to_owned()) };
-    let differ = |what: &str, recorded: &dyn std::fmt::Display, found: &dyn std::fmt::Display| {
-        Some(format!("{what} was {recorded} and is {found}"))
-    };
-    if recorded.topic != found.topic {
-        differ("its name", &recorded.topic, &found.topic)
-    } else if recorded.cluster_id != found.cluster_id {
-        differ("the cluster's id", &recorded.cluster_id, &found.cluster_id)
-    } else if recorded.topic_id != found.topic_id {
-        differ("the topic's id", &recorded.topic_id, &found.topic_id)
-    } else if recorded.partitions != found.partitions {
-        differ("the number of partitions", &recorded.partitions, &found.partitions)
-    } else {
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Identity;
 
     fn source() -> Source {
         let identity =
@@ -322,20 +166,5 @@ mod tests {
         let early = start_at(5, 0, 4).unwrap_err().to_string();
         assert!(early.contains("goes to offset 5, but the log ends at 4"), "{early}");
         assert!(early.contains("ingest source close --topic calls --at-frontier"), "{early}");
-    }
-
-    #[test]
-    fn another_topic_under_the_same_name_is_noticed() {
-        let recorded = source().identity;
-        assert_eq!(difference(&recorded, Some(&recorded)), None);
-        let other = |change: fn(&mut Identity)| {
-            let mut other = recorded.clone();
-            change(&mut other);
-            difference(&recorded, Some(&other)).unwrap()
-        };
-        assert_eq!(other(|found| found.topic_id = "j".into()), "the topic's id was i and is j");
-        assert_eq!(other(|found| found.cluster_id = "d".into()), "the cluster's id was c and is d");
-        assert_eq!(other(|found| found.partitions = 2), "the number of partitions was 1 and is 2");
-        assert!(difference(&recorded, None).unwrap().contains("does not exist"));
     }
 }

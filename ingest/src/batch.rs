@@ -165,7 +165,7 @@ impl Batch {
 
     /// A message goes to another topic or partition.
     pub fn add_forward(&mut self, forward: Forward) {
-        self.forward_bytes += forward.bytes;
+        self.forward_bytes += forward.memory_bytes();
         self.forwards.push(forward);
     }
 

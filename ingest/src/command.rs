@@ -6,8 +6,11 @@ mod source;
 mod topics;
 
 use crate::cluster::Cluster;
+use crate::guard::Guard;
+use crate::must_stop::MustStop;
 use crate::patience::Patience;
 use crate::settings::IngestSettings;
+use crate::source::Source;
 use crate::topic::Kind;
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
@@ -50,7 +53,8 @@ pub enum SourceCommand {
         /// Which topic
         #[arg(long)]
         topic: KindArg,
-        /// End it where the ledger is, without asking Kafka: the topic is lost, or was replaced
+        /// End it where the ledger is, without asking Kafka: the topic is lost, or was replaced. Be sure that no worker is
+        /// left, frozen ones included
         #[arg(long, requires = "yes_the_rest_is_gone")]
         at_frontier: bool,
         /// Confirms that what the ledger does not have will never be counted
@@ -107,6 +111,14 @@ struct Tools {
     warehouse: Warehouse,
     cluster: Cluster,
     patience: Patience,
+}
+
+impl Tools {
+    /// The open source of a kind, whose topic is still the one that was recorded.
+    async fn open_source(&self, kind: Kind) -> Result<Source, MustStop> {
+        let guard = Guard::new(&self.settings.kafka, &self.warehouse, &self.cluster, self.patience.clone());
+        guard.open_source(kind).await
+    }
 }
 
 /// Does what was asked, once, and prints the outcome to stdout.

@@ -2,9 +2,13 @@
 
 use crate::classify::{Origin, Refusal};
 use crate::headers::{RawHeader, last_value};
+use crate::settings::KafkaSettings;
+use crate::source::topic_of;
+use crate::topic::Partition;
 use proto::topics::headers;
 use rdkafka::Message;
-use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, OwnedHeaders};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, OwnedHeaders, ToBytes};
+use rdkafka::producer::FutureRecord;
 
 /// Where a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,45 +22,100 @@ pub enum Destination {
     },
 }
 
-/// A message with its original key, payload and headers, and ours behind them.
+/// A message that leaves again, with its original key, payload and headers, and what our headers will say. They are made
+/// when it is sent: as native objects they take more memory than the message.
 #[derive(Debug, Clone)]
 pub struct Forward {
     /// Where it goes.
     pub destination: Destination,
-    /// The original key.
-    pub key: Option<Vec<u8>>,
-    /// The original payload.
-    pub payload: Option<Vec<u8>>,
-    /// Ours last: of several headers of one name the last one counts.
-    pub headers: OwnedHeaders,
-    /// Size of all that.
-    pub bytes: usize,
+    key: Option<Vec<u8>>,
+    payload: Option<Vec<u8>>,
+    headers: Option<OwnedHeaders>,
+    found_in: Partition,
+    offset: i64,
+    appended_at_ms: i64,
+    /// Code and sentence, of a dead letter.
+    reason: Option<(&'static str, String)>,
+    bytes: usize,
 }
+
+/// Memory that a forwarded message takes beside its own bytes, here and in the producer's queue.
+const OVERHEAD_BYTES: usize = 512;
 
 impl Forward {
     /// A message that cannot be counted.
-    pub fn dead_letter(message: &BorrowedMessage<'_>, bytes: usize, refusal: &Refusal) -> Self {
-        let text = refusal.to_string();
-        let headers = with_origin(message)
-            .insert(Header { key: headers::REASON, value: Some(refusal.code()) })
-            .insert(Header { key: headers::REASON_TEXT, value: Some(&text) });
-        Self::new(Destination::DeadLetter, message, bytes, headers)
+    pub fn dead_letter(
+        message: &BorrowedMessage<'_>,
+        found_in: Partition,
+        bytes: usize,
+        refusal: &Refusal,
+    ) -> Self {
+        let reason = Some((refusal.code(), refusal.to_string()));
+        Self { reason, ..Self::new(Destination::DeadLetter, message, found_in, bytes) }
     }
 
     /// A call that belongs into another partition.
-    pub fn reroute(message: &BorrowedMessage<'_>, bytes: usize, to: u16) -> Self {
-        Self::new(Destination::Calls { partition: to }, message, bytes, with_origin(message))
+    pub fn reroute(message: &BorrowedMessage<'_>, found_in: Partition, bytes: usize, to: u16) -> Self {
+        Self::new(Destination::Calls { partition: to }, message, found_in, bytes)
     }
 
     fn new(
         destination: Destination,
         message: &BorrowedMessage<'_>,
+        found_in: Partition,
         bytes: usize,
-        headers: OwnedHeaders,
     ) -> Self {
         let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
-        Self { destination, key: owned(message.key()), payload: owned(message.payload()), headers, bytes }
+        Self {
+            destination,
+            key: owned(message.key()),
+            payload: owned(message.payload()),
+            headers: message.headers().map(BorrowedHeaders::detach),
+            found_in,
+            offset: message.offset(),
+            appended_at_ms: message.timestamp().to_millis().unwrap_or(0),
+            reason: None,
+            bytes,
+        }
     }
+
+    /// Memory it takes, about.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes + OVERHEAD_BYTES
+    }
+
+    /// The message to send. Our headers come last: of several of one name the last one counts.
+    pub fn record<'a>(&'a self, settings: &'a KafkaSettings) -> FutureRecord<'a, [u8], [u8]> {
+        let found_in = topic_of(settings, self.found_in.kind);
+        let mut headers = self
+            .headers
+            .clone()
+            .unwrap_or_default()
+            .insert(text(headers::ORIGIN_TOPIC, found_in))
+            .insert(text(headers::ORIGIN_PARTITION, &self.found_in.number.to_string()))
+            .insert(text(headers::ORIGIN_OFFSET, &self.offset.to_string()))
+            .insert(text(headers::ORIGIN_APPENDED_AT_MS, &self.appended_at_ms.to_string()));
+        if let Some((code, sentence)) = &self.reason {
+            headers =
+                headers.insert(text(headers::REASON, *code)).insert(text(headers::REASON_TEXT, sentence));
+        }
+        let record = match self.destination {
+            Destination::DeadLetter => FutureRecord::to(&settings.dead_letter_topic),
+            Destination::Calls { partition } => {
+                FutureRecord::to(&settings.calls_topic).partition(i32::from(partition))
+            }
+        };
+        FutureRecord {
+            key: self.key.as_deref(),
+            payload: self.payload.as_deref(),
+            headers: Some(headers),
+            ..record
+        }
+    }
+}
+
+fn text<'a, T: ToBytes + ?Sized>(key: &'a str, value: &'a T) -> Header<'a, &'a T> {
+    Header { key, value: Some(value) }
 }
 
 /// Where a message of `topic` says it was found before; `None` if it does not say so completely.
@@ -76,16 +135,4 @@ pub fn message_bytes(message: &BorrowedMessage<'_>, all: &[RawHeader<'_>]) -> us
     let headers: usize =
         all.iter().map(|header| header.name.len() + header.value.map_or(0, <[u8]>::len)).sum();
     message.key().map_or(0, <[u8]>::len) + message.payload().map_or(0, <[u8]>::len) + headers
-}
-
-fn with_origin(message: &BorrowedMessage<'_>) -> OwnedHeaders {
-    let text = |value: i64| value.to_string();
-    let appended_at_ms = text(message.timestamp().to_millis().unwrap_or(0));
-    message
-        .headers()
-        .map_or_else(OwnedHeaders::new, BorrowedHeaders::detach)
-        .insert(Header { key: headers::ORIGIN_TOPIC, value: Some(message.topic()) })
-        .insert(Header { key: headers::ORIGIN_PARTITION, value: Some(&text(i64::from(message.partition()))) })
-        .insert(Header { key: headers::ORIGIN_OFFSET, value: Some(&text(message.offset())) })
-        .insert(Header { key: headers::ORIGIN_APPENDED_AT_MS, value: Some(&appended_at_ms) })
 }

@@ -94,6 +94,8 @@ pub fn producer(settings: &KafkaSettings) -> ClientConfig {
     let defaults = [
         ("linger.ms", "5".to_owned()),
         ("compression.codec", "lz4".to_owned()),
+        // A batch's forwards are in memory already; the queue need not hold all of their copies at once.
+        ("queue.buffering.max.messages", "10000".to_owned()),
         // Our own retry stands behind it, which tells the health report what it waits for.
         ("message.timeout.ms", settings.timeout.get().as_millis().to_string()),
     ];

@@ -17,8 +17,10 @@ pub mod forward;
 pub mod guard;
 pub mod headers;
 pub mod idle;
+mod intake;
 pub mod kafka;
 pub mod metrics;
+pub mod must_stop;
 pub mod outbox;
 pub mod patience;
 pub mod prepare;
@@ -28,6 +30,7 @@ pub mod settings;
 pub mod source;
 pub mod topic;
 pub mod topics;
+mod tracks;
 pub mod writer;
 
 use crate::assignment::Locator;
@@ -35,6 +38,7 @@ use crate::batch::Limits;
 use crate::cluster::Cluster;
 use crate::consumer::{ConsumerLoop, ConsumerParts};
 use crate::fold::Folder;
+use crate::guard::Guard;
 use crate::idle::Watch;
 use crate::outbox::Outbox;
 use crate::patience::Patience;
@@ -62,9 +66,11 @@ const BATCHES_IN_WRITING: usize = 1;
 /// Runs the worker until the end is asked for.
 ///
 /// # Errors
-/// When ingest must not go on: the log and the ledger do not fit together, see [`assignment::MustStop`]; or a client
+/// When ingest must not go on: the log and the ledger do not fit together, see [`must_stop::MustStop`]; or a client
 /// cannot be made of the settings.
 pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -> anyhow::Result<()> {
+    // First of all: a worker without components would seem ready.
+    let (kafka, consuming) = (health.component("kafka"), health.component("consumer"));
     failpoint::init(&writer::FAIL_POINTS)?;
     metrics::describe();
     let patience = |component: &str| {
@@ -74,7 +80,6 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
     };
     let warehouse = Warehouse::new(&settings.clickhouse);
     let cluster = Cluster::new(&settings.kafka).context("cannot make a Kafka client")?;
-    let (kafka, consuming) = (health.component("kafka"), health.component("consumer"));
     if prepare::prepare(&settings.kafka, &warehouse, &cluster, &patience("preparation")).await.is_err() {
         return Ok(());
     }
@@ -111,11 +116,15 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
         component: consuming,
         shutdown: shutdown.clone(),
     });
-    let locator = |component: &str| {
-        Locator::new(&settings.kafka, warehouse.clone(), cluster.clone(), patience(component))
+    let guard = Guard::new(&settings.kafka, &warehouse, &cluster, patience("guard"));
+    let locator = Locator {
+        guard: guard.waiting_as(patience("assignment")),
+        warehouse: warehouse.clone(),
+        cluster: cluster.clone(),
+        patience: patience("assignment"),
     };
-    let (start_locator, guard_locator) = (locator("assignment"), locator("identity"));
     let writer = Writer {
+        guard: guard.waiting_as(patience("identity")),
         warehouse: warehouse.clone(),
         outbox,
         consumer,
@@ -150,21 +159,22 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
     tasks.spawn_blocking("consumer", move || reader.run(&runtime));
     let end = shutdown.clone();
     tasks.spawn("writer", async move {
-        writer.run(closed).await;
+        let written = writer.run(closed).await;
         let _ = end_of_writer.send(());
         // Whoever waits for room must not wait for a writer that has ended.
         room.close();
+        written?;
         end.triggered().await;
         Ok(())
     });
     let end = shutdown.clone();
     tasks.spawn("assignment", async move {
-        start_locator.run(asked, answers).await?;
+        locator.run(asked, answers).await?;
         end.triggered().await;
         Ok(())
     });
-    let guard = guard::run(guard_locator, progress, shutdown.clone());
-    tasks.spawn("guard", async move { Ok(guard.await?) });
+    let guarding = guard.run(progress, shutdown.clone());
+    tasks.spawn("guard", async move { Ok(guarding.await?) });
     tasks.spawn("watch", async move {
         watch.run().await;
         Ok(())

@@ -26,7 +26,7 @@ pub const BROKEN_SUMS_TOTAL: &str = "ingest_broken_sums_total";
 pub const BATCHES_TOTAL: &str = "ingest_batches_total";
 /// Ledger rows of a batch.
 pub const BATCH_ROWS: &str = "ingest_batch_rows";
-/// How long a step of writing a batch took. Label `step` (`forward`, `insert`, `touches`, `batch_row`, `all`).
+/// How long a step of writing a batch took. Label `step` (`guard`, `forward`, `insert`, `touches`, `batch_row`, `all`).
 pub const STEP_SECONDS: &str = "ingest_step_seconds";
 /// How long the first message of a batch waited until the batch was durable.
 pub const BATCH_AGE_SECONDS: &str = "ingest_batch_age_seconds";

@@ -1,14 +1,14 @@
 //! Delivers dead letters and rerouted messages: a batch goes on only when every one is acknowledged by all replicas.
 
 use crate::client_log::LoggedContext;
-use crate::forward::{Destination, Forward};
+use crate::forward::Forward;
 use crate::kafka;
 use crate::patience::{Patience, Stopped};
 use crate::settings::KafkaSettings;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::future_producer::DeliveryFuture;
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::producer::{FutureProducer, Producer};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -99,7 +99,7 @@ impl Outbox {
         producer: &FutureProducer<LoggedContext>,
         forward: &Forward,
     ) -> KafkaResult<DeliveryFuture> {
-        let mut record = self.record(forward);
+        let mut record = forward.record(&self.settings);
         let began = Instant::now();
         loop {
             match producer.send_result(record) {
@@ -112,21 +112,6 @@ impl Outbox {
                 }
                 Err((error, _)) => return Err(error),
             }
-        }
-    }
-
-    fn record<'a>(&'a self, forward: &'a Forward) -> FutureRecord<'a, [u8], [u8]> {
-        let record = match forward.destination {
-            Destination::DeadLetter => FutureRecord::to(&self.settings.dead_letter_topic),
-            Destination::Calls { partition } => {
-                FutureRecord::to(&self.settings.calls_topic).partition(i32::from(partition))
-            }
-        };
-        FutureRecord {
-            key: forward.key.as_deref(),
-            payload: forward.payload.as_deref(),
-            headers: Some(forward.headers.clone()),
-            ..record
         }
     }
 }

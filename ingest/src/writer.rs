@@ -1,5 +1,6 @@
 //! Makes a batch durable, step by step, each before the next begins:
 //!
+//! 0. the topics are proven to be the recorded ones: until here nothing was written;
 //! 1. dead letters and rerouted messages are acknowledged by Kafka, then the rows by ClickHouse;
 //! 2. the touches: which quarter hours of which organisations are not what rollups last saw;
 //! 3. one row a partition in `batches`, with which readers begin to count the calls;
@@ -9,7 +10,9 @@
 
 use crate::batch::Batch;
 use crate::consumer::ClosedBatch;
+use crate::guard::Guard;
 use crate::metrics;
+use crate::must_stop::MustStop;
 use crate::outbox::Outbox;
 use crate::patience::{Patience, Stopped};
 use crate::progress::Progress;
@@ -18,7 +21,7 @@ use crate::topic::Kind;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use service::failpoint;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -30,6 +33,8 @@ pub const FAIL_POINTS: [&str; 5] =
 
 /// Writes batches, one after the other.
 pub struct Writer {
+    /// Knows who the topics must be.
+    pub guard: Guard,
     /// The ledger.
     pub warehouse: Warehouse,
     /// For dead letters and rerouted messages.
@@ -48,7 +53,10 @@ pub struct Writer {
 
 impl Writer {
     /// Writes until no batch comes any more, or the end is asked for while ClickHouse or Kafka is away.
-    pub async fn run(self, mut batches: UnboundedReceiver<ClosedBatch>) {
+    ///
+    /// # Errors
+    /// If a topic is not the recorded one any more. Nothing of the batch was written then.
+    pub async fn run(self, mut batches: UnboundedReceiver<ClosedBatch>) -> Result<(), MustStop> {
         while let Some(ClosedBatch { mut batch, trigger, room }) = batches.recv().await {
             let began = Instant::now();
             match self.write(&mut batch).await {
@@ -56,17 +64,22 @@ impl Writer {
                     metrics::step("all", began.elapsed());
                     metrics::batch_written(&batch, trigger, batch.age(Instant::now()));
                 }
-                Err(stopped) => {
+                Err(MustStop::Stopped(stopped)) => {
                     tracing::warn!("{stopped}; what was not written is read again at the next start");
-                    return;
+                    return Ok(());
                 }
+                Err(must_stop) => return Err(must_stop),
             }
             drop(room);
         }
+        Ok(())
     }
 
-    async fn write(&self, batch: &mut Batch) -> Result<(), Stopped> {
+    async fn write(&self, batch: &mut Batch) -> Result<(), MustStop> {
         let mut step = StepClock::start();
+        let sources: BTreeSet<u16> = batch.runs.iter().map(|run| run.from.source()).collect();
+        self.guard.check_known(sources).await?;
+        step.done("guard");
         self.outbox.deliver(&batch.forwards, &self.kafka_patience).await?;
         step.done("forward");
         failpoint::hit("after_dead_letters");

@@ -115,6 +115,33 @@ impl Warehouse {
             .param("to", folded.to_position);
         self.execute("deleting folded batches", query).await
     }
+
+    /// Deletes ledger rows of a partition in `(from, to]`: rows beyond the end at which a source was closed, which a killed
+    /// worker left behind. With later sources they would be below everybody's position, and count.
+    ///
+    /// # Errors
+    /// Engine, network and time-out.
+    pub async fn delete_ledger_rows(
+        &self,
+        partition: u16,
+        from: Position,
+        to: Position,
+    ) -> Result<(), WarehouseError> {
+        let (table, on_cluster) = match self.flavour() {
+            crate::Flavour::SingleNode => ("ai_calls", String::new()),
+            crate::Flavour::Cluster(cluster) => ("ai_calls_local", format!("ON CLUSTER '{cluster}'")),
+        };
+        let sql = format!(
+            "DELETE FROM {table} {on_cluster} WHERE partition = {{partition:UInt16}} \
+             AND position > {{from:UInt64}} AND position <= {{to:UInt64}}"
+        );
+        let query = self
+            .write(&sql)
+            .param("partition", partition)
+            .param("from", from.as_u64())
+            .param("to", to.as_u64());
+        self.execute("deleting ledger rows beyond the end of a source", query).await
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use crate::headers::{RawHeader, headers_of, last_value};
 use crate::kafka;
 use crate::settings::KafkaSettings;
 use anyhow::{Context, bail};
+use chrono::{DateTime, SecondsFormat};
 use clap::Args;
 use proto::topics::headers;
 use rdkafka::Message;
@@ -167,18 +168,18 @@ fn print(out: &mut impl Write, letter: &DeadLetter, json: bool) -> io::Result<()
         serde_json::to_writer(&mut *out, letter)?;
         return writeln!(out);
     }
-    let bytes = |hexadecimal: &Option<String>| hexadecimal.clone().unwrap_or_else(|| "none".to_owned());
+    let appended_at = DateTime::from_timestamp_millis(letter.origin_appended_at_ms).unwrap_or_default();
     writeln!(
         out,
-        "{} · {} {} offset {} · appended at {} ms\n  {}\n  key     {}\n  payload {}",
+        "{} · {} partition {} offset {} · appended at {}\n  {}\n  key     {}\n  payload {}",
         letter.reason,
         letter.origin_topic,
         letter.origin_partition,
         letter.origin_offset,
-        letter.origin_appended_at_ms,
+        appended_at.to_rfc3339_opts(SecondsFormat::Millis, true),
         letter.reason_text,
-        bytes(&letter.key),
-        bytes(&letter.payload),
+        letter.key.as_deref().unwrap_or("none"),
+        letter.payload.as_deref().unwrap_or("none"),
     )
 }
 

@@ -1,7 +1,6 @@
 //! `ingest record-loss`.
 
 use super::{LossArgs, Tools};
-use crate::assignment::Locator;
 use crate::topic::Kind;
 use anyhow::ensure;
 use proto::Position;
@@ -10,13 +9,7 @@ use warehouse::{BatchRow, chain, chain_end};
 /// Writes a batch row that covers offsets which Kafka does not have any more.
 pub async fn record(tools: &Tools, args: &LossArgs) -> anyhow::Result<()> {
     let kind: Kind = args.topic.into();
-    let locator = Locator::new(
-        &tools.settings.kafka,
-        tools.warehouse.clone(),
-        tools.cluster.clone(),
-        tools.patience.clone(),
-    );
-    let source = locator.open_source(kind).await?;
+    let source = tools.open_source(kind).await?;
     let partition = args.partition;
     ensure!(
         partition < source.identity.partitions,

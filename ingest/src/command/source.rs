@@ -1,12 +1,11 @@
 //! `ingest source show`, `open` and `close`.
 
 use super::Tools;
-use crate::assignment::Locator;
 use crate::prepare;
 use crate::source::{Source, all_bounds};
 use crate::topic::Kind;
 use anyhow::{Context, bail, ensure};
-use proto::Position;
+use proto::{OFFSET_MAX, Position};
 use warehouse::{BatchRow, chain, chain_end, frontier};
 
 /// Lists all sources.
@@ -67,7 +66,9 @@ pub async fn close(tools: &Tools, kind: Kind, at_frontier: bool) -> anyhow::Resu
     let partitions: Vec<u16> = (0..source.identity.partitions).collect();
     let batches = tools.warehouse.batches(source.number, &partitions).await?;
     let ends = if at_frontier {
-        ends_of_ledger(&source, &batches)
+        let ends = ends_of_ledger(&source, &batches);
+        delete_beyond(tools, source.number, &ends).await?;
+        ends
     } else {
         ends_of_log(tools, &source, &batches).await?
     };
@@ -87,15 +88,19 @@ fn ends_of_ledger(source: &Source, batches: &[BatchRow]) -> Vec<Position> {
     ends.collect()
 }
 
+/// What a killed worker had inserted without its batch row was never counted, and must not be once the next source has
+/// moved everybody's position beyond it.
+async fn delete_beyond(tools: &Tools, number: u16, ends: &[Position]) -> anyhow::Result<()> {
+    let last = Position::of_message(number, OFFSET_MAX as i64)?;
+    for (partition, end) in (0..).zip(ends) {
+        tools.warehouse.delete_ledger_rows(partition, *end, last).await?;
+    }
+    Ok(())
+}
+
 /// Where the log is, if the ledger is there too.
 async fn ends_of_log(tools: &Tools, source: &Source, batches: &[BatchRow]) -> anyhow::Result<Vec<Position>> {
-    let locator = Locator::new(
-        &tools.settings.kafka,
-        tools.warehouse.clone(),
-        tools.cluster.clone(),
-        tools.patience.clone(),
-    );
-    locator.open_source(source.kind).await?;
+    tools.open_source(source.kind).await?;
     let identity = source.identity.clone();
     let bounds = tools.cluster.ask(move |cluster| all_bounds(cluster, &identity)).await?;
     let mut ends = Vec::new();

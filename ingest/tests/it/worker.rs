@@ -26,11 +26,11 @@ impl Worker {
         Self { process, ops }
     }
 
-    /// Waits until every component works.
+    /// Waits until every component works. A worker that has only just begun has none yet, and would seem ready.
     pub async fn ready(&self) {
         eventually("ingest to be ready", async || {
             let (is_ready, report) = self.health().await;
-            if is_ready { Ok(()) } else { Err(report) }
+            if is_ready && report.contains("\"consumer\"") { Ok(()) } else { Err(report) }
         })
         .await;
     }

@@ -1,0 +1,90 @@
+//! Where ingest ends rather than go on: log and ledger do not fit together, and a person must decide.
+
+use crate::patience::Stopped;
+use crate::source::{BrokenSource, Identity};
+
+/// Why ingest must not go on. A person decides; until then nothing is skipped.
+#[derive(Debug, thiserror::Error)]
+pub enum MustStop {
+    /// Messages were deleted before they were read.
+    #[error(
+        "topic `{topic}`, partition {partition}: the ledger goes to offset {frontier}, but the log starts at \
+         {log_start}: {} offsets were deleted before they were read. If they cannot be brought back, record the loss \
+         with `ingest record-loss --topic {kind} --partition {partition} --through {} --yes-these-messages-are-gone`",
+        log_start - frontier, log_start - 1
+    )]
+    LogStartsLate {
+        /// The topic.
+        topic: String,
+        /// `calls` or `directory`.
+        kind: &'static str,
+        /// The partition.
+        partition: u16,
+        /// Next offset that the ledger needs.
+        frontier: i64,
+        /// Oldest offset that is still there.
+        log_start: i64,
+    },
+    /// The log was cut, or restored from an older copy.
+    #[error(
+        "topic `{topic}`, partition {partition}: the ledger goes to offset {frontier}, but the log ends at {log_end}: \
+         the topic was cut or restored from an older copy, and what comes next would not be what was counted. Restore \
+         the topic, or end its source with `ingest source close --topic {kind} --at-frontier \
+         --yes-the-rest-is-gone` and begin a new one with `ingest source open --topic {kind}`"
+    )]
+    LogEndsEarly {
+        /// The topic.
+        topic: String,
+        /// `calls` or `directory`.
+        kind: &'static str,
+        /// The partition.
+        partition: u16,
+        /// Next offset that the ledger needs.
+        frontier: i64,
+        /// Offset of the next message.
+        log_end: i64,
+    },
+    /// Not the topic that was recorded.
+    #[error(
+        "topic `{}` is not the one that source {number} stands for: {difference}. Point ingest to the recorded topic, \
+         or end the source with `ingest source close --topic {kind} --at-frontier --yes-the-rest-is-gone` and begin \
+         a new one with `ingest source open --topic {kind}`",
+        .recorded.topic
+    )]
+    OtherTopic {
+        /// The recorded source's number.
+        number: u16,
+        /// `calls` or `directory`.
+        kind: &'static str,
+        /// Who it was.
+        recorded: Identity,
+        /// What differs.
+        difference: String,
+    },
+    /// The source was closed and no other opened.
+    #[error(
+        "source {number} of topic `{topic}` is closed; begin the next one with `ingest source open --topic {kind}`"
+    )]
+    SourceClosed {
+        /// Its number.
+        number: u16,
+        /// Its topic.
+        topic: String,
+        /// `calls` or `directory`.
+        kind: &'static str,
+    },
+    /// Nothing says what the positions of this topic would mean.
+    #[error("no source is open for topic `{topic}`; begin one with `ingest source open --topic {kind}`")]
+    NoSource {
+        /// The topic.
+        topic: String,
+        /// `calls` or `directory`.
+        kind: &'static str,
+    },
+    /// The table `sources` is damaged.
+    #[error(transparent)]
+    Broken(#[from] BrokenSource),
+    /// The end was asked for meanwhile.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
