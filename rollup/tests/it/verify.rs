@@ -148,10 +148,10 @@ async fn a_batch_or_touch_that_is_deleted_changed_or_doubled_is_found() {
     world.run("CREATE TABLE kept AS batches ENGINE = MergeTree ORDER BY tuple()").await;
     world.run("INSERT INTO kept SELECT * FROM batches").await;
     let middle =
-        "from_position IN (SELECT from_position FROM batches ORDER BY partition, from_position LIMIT 1, 1)";
+        "from_position IN (SELECT from_position FROM kept ORDER BY partition, from_position LIMIT 1, 1)";
     let damages = [
         (format!("ALTER TABLE batches DELETE WHERE partition = 0 AND {middle}"), "gap"),
-        ("ALTER TABLE batches DELETE WHERE (partition, to_position) IN (SELECT partition, max(to_position) FROM batches GROUP BY partition)".into(), "rows_beyond_frontier"),
+        ("ALTER TABLE batches DELETE WHERE (partition, to_position) IN (SELECT partition, max(to_position) FROM kept GROUP BY partition)".into(), "rows_beyond_frontier"),
         ("ALTER TABLE batches UPDATE ledger_rows = ledger_rows + 1 WHERE partition = 1".into(), "batch_does_not_add_up"),
         ("ALTER TABLE batches UPDATE ledger_rows = ledger_rows - 1, dead_letters = 1 WHERE partition = 1".into(), "batch_rows"),
         ("INSERT INTO batches SELECT * REPLACE (to_position - 1 AS to_position) FROM batches LIMIT 1".into(), "batch_does_not_add_up"),
@@ -166,9 +166,9 @@ async fn a_batch_or_touch_that_is_deleted_changed_or_doubled_is_found() {
     world.run("CREATE TABLE touched AS touches ENGINE = MergeTree ORDER BY tuple()").await;
     world.run("INSERT INTO touched SELECT * FROM touches FINAL").await;
     for damage in [
-        "ALTER TABLE touches DELETE WHERE quarter IN (SELECT quarter FROM touches LIMIT 1)",
+        "ALTER TABLE touches DELETE WHERE quarter = (SELECT min(quarter) FROM touched)",
         "ALTER TABLE touches UPDATE last_position = last_position - 1 WHERE last_position > first_position",
-        "INSERT INTO touches SELECT * REPLACE (quarter + INTERVAL 1 YEAR AS quarter) FROM touches LIMIT 1",
+        "INSERT INTO touches SELECT * REPLACE (quarter + INTERVAL 1 YEAR AS quarter) FROM touched LIMIT 1",
     ] {
         let kinds = kinds_after(damage).await;
         assert!(kinds.contains(&"touch".to_owned()), "{damage}: {kinds:?}");
