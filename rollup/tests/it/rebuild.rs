@@ -13,7 +13,7 @@ const DAY_MS: i64 = 86_400_000;
 fn settings(world: &World) -> RollupSettings {
     service::settings::load(
         None,
-        world.room.environment().iter().cloned().filter(|(name, _)| !name.starts_with("KAFKA_")),
+        world.room.environment().iter().filter(|(name, _)| !name.starts_with("KAFKA_")).cloned(),
     )
     .unwrap()
 }

@@ -134,7 +134,8 @@ async fn a_ledger_row_that_is_deleted_changed_or_doubled_is_found() {
     let other_content = "INSERT INTO ai_calls SELECT * REPLACE (credits + 1 AS credits) FROM spare";
     world.run(other_content).await;
     let (_, kinds) = verified(warehouse, &Selection::default()).await;
-    assert!(kinds.contains(&"copies_differ".to_owned()), "{kinds:?}");
+    // As copies that differ, or, where the engine has merged them meanwhile and kept the wrong one, by the sums.
+    assert!(kinds.contains(&"copies_differ".to_owned()) || kinds.contains(&"cell".to_owned()), "{kinds:?}");
 }
 
 #[tokio::test]
