@@ -12,7 +12,7 @@ async fn repeats_and_conflicts_are_listed_and_the_first_message_counts() {
     let now = service::clock::now_ms();
     let first = call().credits("2.5").build();
     let conflict = call().id(first.event_id).member("eve").byok("0.0004", "EUR").build();
-    world.append(&[first.clone()], now).await;
+    world.append(std::slice::from_ref(&first), now).await;
     let before = api_as_of(&world, now);
     world.append(&[conflict, first.clone()], now + 1000).await;
     // Delivered again: the same message, no repeat.

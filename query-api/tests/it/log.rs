@@ -46,7 +46,7 @@ async fn pages_of_any_size_join_to_every_row_once_also_while_new_calls_arrive() 
                 );
                 // Meanwhile somebody calls.
                 let new = call().at_ms(now - random.random_range(0..18_000_000)).build();
-                world.append(&[new.clone()], now).await;
+                world.append(std::slice::from_ref(&new), now).await;
             }
             let seen: BTreeSet<String> = found.iter().cloned().collect();
             assert_eq!(seen.len(), found.len(), "no row twice");
