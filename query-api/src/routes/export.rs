@@ -15,11 +15,13 @@ use crate::problem::Problem;
 use crate::reader::Reader;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use proto::EventId;
+use service::error::chain;
 use std::io;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Calls read at once. An export holds about three times as many in memory, however long it is; and since each page
@@ -38,7 +40,12 @@ const ROWS_AT_ONCE: u32 = 20_000;
             headers(("as-of" = String, description = "the snapshot"),
                 ("complete-through" = String, description = "every call received up to this time is in the file"))),
         (status = "default", body = crate::problem::ProblemDocument)))]
-pub async fn get(State(app): State<App>, viewer: Viewer, uri: Uri) -> Result<Response, Problem> {
+pub async fn get(
+    State(app): State<App>,
+    viewer: Viewer,
+    method: Method,
+    uri: Uri,
+) -> Result<Response, Problem> {
     let mut parameters = Parameters::parse(uri.query());
     let filter = Filter::take(&mut parameters);
     let as_of = take_as_of(&mut parameters);
@@ -54,10 +61,14 @@ pub async fn get(State(app): State<App>, viewer: Viewer, uri: Uri) -> Result<Res
 
     let name = csv::file_name(&snapshot.organisation.short_name, &period);
     let (sender, receiver) = mpsc::channel(1);
+    let body = Body::from_stream(stream::unfold(receiver, async |mut receiver| {
+        Some((receiver.recv().await?, receiver))
+    }));
     let export = Export { app, viewer, filter, reader, span: period.span, names, sender };
-    tokio::spawn(export.run(page));
-    let chunks = stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
-    let mut response = Body::from_stream(chunks).into_response();
+    if method != Method::HEAD {
+        tokio::spawn(export.run(page));
+    }
+    let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present"));
     let disposition = format!("attachment; filename=\"{name}\"");
@@ -84,39 +95,54 @@ struct Export {
     sender: mpsc::Sender<io::Result<Bytes>>,
 }
 
+/// Why a file was not finished.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("the client went away")]
+    ClientGone,
+    #[error("the client read nothing for {0:?}")]
+    ClientStalled(Duration),
+    #[error("{0}")]
+    Unreadable(String),
+    #[error("a line cannot be written")]
+    Unwritable(#[from] ::csv::Error),
+}
+
 impl Export {
     /// Sends all pages, each while the next one is read.
     async fn run(self, first: Page) {
-        let result = self.pages(first).await;
-        if let Err(why) = result {
-            metrics::export_broken();
-            tracing::warn!(org_id = self.viewer.org_id, "export broken off: {why}");
-            // An error in the body's stream breaks the transfer: the client sees that the file is not whole. It may
-            // have gone already.
-            let _ = self.sender.send(Err(io::Error::other("the export broke off"))).await;
+        let Err(why) = self.pages(first).await else { return };
+        metrics::export_broken();
+        match why {
+            Broken::ClientGone => tracing::info!(org_id = self.viewer.org_id, "export broken off: {why}"),
+            _ => tracing::warn!(org_id = self.viewer.org_id, "export broken off: {}", chain(&why)),
         }
+        // An error in the body's stream breaks the transfer: the client sees that the file is not whole. It may have
+        // gone already.
+        let _ = self.sender.send(Err(io::Error::other("the export broke off"))).await;
     }
 
-    async fn pages(&self, first: Page) -> Result<(), String> {
-        self.send(csv::head().map_err(|error| error.to_string())?).await?;
+    async fn pages(&self, first: Page) -> Result<(), Broken> {
+        self.send(csv::head()?).await?;
         let mut page = first;
         loop {
             metrics::exported(page.rows.len());
-            self.send(csv::lines(&page.rows, &self.names).map_err(|error| error.to_string())?).await?;
+            self.send(csv::lines(&page.rows, &self.names)?).await?;
             let last = page.rows.last().and_then(|row| EventId::from_bytes(row.id.as_bytes()).ok());
             let (true, Some(last)) = (page.more, last) else { return Ok(()) };
-            let next =
-                ask::page(&self.reader, self.span, &self.filter.narrow, Place::After(last), ROWS_AT_ONCE);
-            page = next.await.map_err(|problem| problem.inside().unwrap_or_default().to_owned())?;
+            let narrow = &self.filter.narrow;
+            page = ask::page(&self.reader, self.span, narrow, Place::After(last), ROWS_AT_ONCE)
+                .await
+                .map_err(|problem| Broken::Unreadable(problem.inside().unwrap_or_default().to_owned()))?;
         }
     }
 
-    async fn send(&self, chunk: Vec<u8>) -> Result<(), String> {
+    async fn send(&self, chunk: Vec<u8>) -> Result<(), Broken> {
         let stall = self.app.export_stall;
         match tokio::time::timeout(stall, self.sender.send(Ok(Bytes::from(chunk)))).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err("the client went away".to_owned()),
-            Err(_) => Err(format!("the client read nothing for {stall:?}")),
+            Ok(Err(_)) => Err(Broken::ClientGone),
+            Err(_) => Err(Broken::ClientStalled(stall)),
         }
     }
 }

@@ -80,6 +80,10 @@ async fn a_file_that_cannot_be_finished_breaks_off_instead_of_looking_whole() {
     let api = Api::with(&world, &["acme"], &[("CLICKHOUSE_URL", &url)]).await;
     let path = "/v1/orgs/acme/export.csv?range=last_30_days";
 
+    let head = reqwest::Client::new().head(format!("{}{path}", api.address));
+    let head = head.bearer_auth(crate::api::token(&["acme"], &["billing:view"])).send().await.unwrap();
+    assert!(head.status().is_success() && head.headers().contains_key("content-disposition"));
+
     let whole = api.get(path).await.text().await.unwrap();
     assert_eq!(whole.lines().count(), 1 + 60_000);
 
