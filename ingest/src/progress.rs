@@ -29,15 +29,11 @@ impl Progress {
         self.table().remove(&partition);
     }
 
-    /// A batch row of a partition is durable. Returns whether the partition is still ours.
-    pub fn advance(&self, partition: Partition, position: Position, complete_until_ms: i64) -> bool {
-        match self.table().get_mut(&partition) {
-            Some(point) => {
-                point.position = point.position.max(position);
-                point.complete_until_ms = point.complete_until_ms.max(complete_until_ms);
-                true
-            }
-            None => false,
+    /// A batch row of a partition is durable. Changes nothing if the partition is no longer ours.
+    pub fn advance(&self, partition: Partition, position: Position, complete_until_ms: i64) {
+        if let Some(point) = self.table().get_mut(&partition) {
+            point.position = point.position.max(position);
+            point.complete_until_ms = point.complete_until_ms.max(complete_until_ms);
         }
     }
 

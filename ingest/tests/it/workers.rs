@@ -1,10 +1,11 @@
 //! Several workers, and workers that freeze and wake up.
 
+use crate::ledger;
 use crate::load::Load;
 use crate::topic::publish;
 use crate::worker::Worker;
 use rustix::process::Signal;
-use system_tests::{Room, Stack, eventually};
+use system_tests::{PARTITIONS, Room, Stack, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_that_join_and_leave_under_load_change_no_total() {
@@ -57,8 +58,21 @@ async fn a_worker_without_partitions_is_ready_and_takes_over_when_the_other_dies
     publish(&room, "calls", &load.more(1000)).await;
     eventually("the second worker to have all partitions", async || {
         let count = second.metric("ingest_partitions", "calls").await;
-        if count == u64::from(system_tests::PARTITIONS) { Ok(()) } else { Err(format!("{count}")) }
+        if count == u64::from(PARTITIONS) { Ok(()) } else { Err(format!("{count}")) }
     })
     .await;
     load.is_counted(&room).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_start_at_once_in_an_empty_place_make_it_once() {
+    let room = Room::new(&Stack::shared(), "atonce").await;
+    let mut load = Load::default();
+    let workers =
+        tokio::join!(Worker::start(&room, &[]), Worker::start(&room, &[]), Worker::start(&room, &[]));
+    publish(&room, "calls", &load.more(1000)).await;
+    load.is_counted(&room).await;
+    let sources = "SELECT count() FROM (SELECT source, partition FROM sources GROUP BY source, partition)";
+    assert_eq!(ledger::ask(&room, sources).await, u64::from(PARTITIONS) + 1, "one source of each kind");
+    drop(workers);
 }
