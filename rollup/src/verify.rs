@@ -29,10 +29,16 @@ use rows::{Call, FromBlock, Row, Touch};
 use serde::Deserialize;
 use service::shutdown::Shutdown;
 use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
 use stream::Stream;
-use sweep::Sweep;
-use warehouse::{BatchRow, Warehouse};
+use sweep::{Common, Sweep};
+use tokio::task::JoinSet;
+use warehouse::calendar::QUARTER_SECONDS;
+use warehouse::{BatchRow, Warehouse, WarehouseError};
 
+/// Most passes at once. Each holds a few blocks of every table, about 40 MB.
+const PASSES_AT_ONCE_MAX: usize = 4;
 /// Most ledger rows of organisations that are gone through together; bounds what is remembered about rows whose
 /// interval goes on behind a month.
 const ROWS_AT_ONCE: u64 = 20_000_000;
@@ -43,7 +49,7 @@ const ORGS_AT_ONCE: usize = 1000;
 ///
 /// # Errors
 /// Whatever keeps it from finishing; what was found until then is reported.
-pub async fn verify<W: Write>(
+pub async fn verify<W: Write + Send + 'static>(
     warehouse: &Warehouse,
     selection: &Selection,
     shutdown: &Shutdown,
@@ -55,28 +61,73 @@ pub async fn verify<W: Write>(
         .context("no source of calls is recorded: there is nothing to verify before ingest has run")?;
     let positions: Vec<Position> = frontiers.partitions.iter().map(|frontier| frontier.at).collect();
     let (coverage, differences) = read_batches(warehouse, &frontiers, &positions).await?;
-    let mut sweep = Sweep::new(report, selection.is_everything().then_some(coverage), positions);
+    let coverage = selection.is_everything().then_some(coverage);
+    let common = Arc::new(Common { report: Mutex::new(report), coverage, frontiers: positions });
     for difference in differences {
-        sweep.report.add(difference)?;
+        common.add(difference)?;
     }
     let extents = read_extents(warehouse, selection).await?;
-    progress.begin("verify", extents.iter().map(|extent| extent.ledger_rows).sum());
-    for run in runs(&extents) {
-        for (since, until) in months(selection, run) {
-            if shutdown.is_triggered() {
-                anyhow::bail!("the end was asked for before everything was verified");
-            }
-            sweep_month(warehouse, selection, run, since, until, &mut sweep, progress).await?;
-            sweep.end_month(until)?;
+    let total = extents.iter().map(|extent| extent.ledger_rows).sum();
+    progress.begin("verify", total);
+    let at_once = available_parallelism().map_or(1, |cores| cores.get().min(PASSES_AT_ONCE_MAX));
+    let mut passes = JoinSet::new();
+    let mut summary = Summary::default();
+    let mut rows_go_through = vec![Position::ZERO; frontiers.partitions.len()];
+    let mut take = |(counted, through): (Summary, Vec<Position>)| {
+        summary.add(&counted);
+        rows_go_through
+            .iter_mut()
+            .zip(through)
+            .for_each(|(highest, through)| *highest = (*highest).max(through));
+    };
+    for run in runs(extents, total / at_once as u64 / 4) {
+        if passes.len() == at_once
+            && let Some(pass) = passes.join_next().await
+        {
+            take(pass.context("a pass panicked")??);
         }
-        sweep.end_organisations()?;
+        let pass = Pass {
+            warehouse: warehouse.clone(),
+            selection: selection.clone(),
+            shutdown: shutdown.clone(),
+            progress: progress.clone(),
+            run,
+        };
+        passes.spawn(pass.sweep(Sweep::new(&common)));
+    }
+    while let Some(pass) = passes.join_next().await {
+        take(pass.context("a pass panicked")??);
     }
     progress.end();
+    let mut found = Vec::new();
+    if let Some(coverage) = &common.coverage {
+        summary.batches = coverage.compare(|difference| found.push(difference));
+    }
     let reached = reader.read(warehouse).await?.context("the source of calls is gone")?;
-    let reached: Vec<Position> = reached.partitions.iter().map(|frontier| frontier.at).collect();
-    let mut report = sweep.finish(&reached)?;
+    found.extend(beyond_frontier(&rows_go_through, &reached));
+    let mut report = common.report.lock().unwrap_or_else(PoisonError::into_inner);
+    for difference in found {
+        report.add(difference)?;
+    }
+    report.summary.add(&summary);
     report.finish()?;
-    Ok(report.summary)
+    Ok(report.summary.clone())
+}
+
+/// Rollup rows that go through a position which no batch covers, now that everything was read: a batch is gone.
+fn beyond_frontier<'a>(
+    rows_go_through: &'a [Position],
+    reached: &'a Frontiers,
+) -> impl Iterator<Item = Difference> + 'a {
+    let pairs = rows_go_through.iter().zip(&reached.partitions).enumerate();
+    pairs.filter(|(_, (through, reached))| **through > reached.at).map(|(partition, (through, reached))| {
+        Difference {
+            kind: "rows_beyond_frontier",
+            place: format!("partition {partition}"),
+            expected: format!("batches up to {through}, through which rollup rows go"),
+            found: format!("batches up to {}", reached.at),
+        }
+    })
 }
 
 /// Something of an organisation, anywhere.
@@ -109,19 +160,24 @@ async fn read_batches(
     Ok(Coverage::new(&sources, of, frontiers.source, positions))
 }
 
-/// Neighbouring organisations that are gone through together.
-fn runs(extents: &[Extent]) -> impl Iterator<Item = &[Extent]> {
-    let mut rows = 0u64;
-    let mut count = 0;
-    extents.chunk_by(move |_, next| {
-        rows += next.ledger_rows;
-        count += 1;
-        let goes_on = rows < ROWS_AT_ONCE && count < ORGS_AT_ONCE;
-        if !goes_on {
-            (rows, count) = (0, 0);
+/// Neighbouring organisations that one pass goes through, of about so many rows.
+fn runs(extents: Vec<Extent>, rows: u64) -> Vec<Vec<Extent>> {
+    let rows_max = rows.min(ROWS_AT_ONCE);
+    let mut runs: Vec<Vec<Extent>> = Vec::new();
+    let mut rows = 0;
+    for extent in extents {
+        match runs.last_mut() {
+            Some(run) if rows < rows_max && run.len() < ORGS_AT_ONCE => {
+                rows += extent.ledger_rows;
+                run.push(extent);
+            }
+            _ => {
+                rows = extent.ledger_rows;
+                runs.push(vec![extent]);
+            }
         }
-        goes_on
-    })
+    }
+    runs
 }
 
 /// The spans of a run, each within a month of UTC, in Unix seconds: `[since, until)`. The tables are cut by months, so a
@@ -131,9 +187,9 @@ fn months(selection: &Selection, run: &[Extent]) -> Vec<(i64, i64)> {
     let since = run.iter().map(|extent| extent.since).min().unwrap_or(0).max(first);
     let until = run.iter().map(|extent| extent.until).max().unwrap_or(0).min(last);
     let mut months = Vec::new();
-    let mut start = since.div_euclid(900) * 900;
+    let mut start = since.div_euclid(QUARTER_SECONDS) * QUARTER_SECONDS;
     while start < until {
-        let end = next_month(start).unwrap_or(until).min(until.saturating_add(899) / 900 * 900);
+        let end = next_month(start).filter(|end| *end < until).unwrap_or(until);
         months.push((start, end));
         start = end;
     }
@@ -147,76 +203,101 @@ fn next_month(unix_seconds: i64) -> Option<i64> {
     Some(first.and_time(NaiveTime::MIN).and_utc().timestamp())
 }
 
-async fn sweep_month<W: Write>(
-    warehouse: &Warehouse,
-    selection: &Selection,
-    run: &[Extent],
-    since: i64,
-    until: i64,
-    sweep: &mut Sweep<W>,
-    progress: &Progress,
-) -> anyhow::Result<()> {
-    let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
-    let query = |sql: &str| {
-        warehouse
+/// What one pass needs.
+struct Pass {
+    warehouse: Warehouse,
+    selection: Selection,
+    shutdown: Shutdown,
+    progress: Progress,
+    run: Vec<Extent>,
+}
+
+impl Pass {
+    async fn sweep<W: Write>(self, mut sweep: Sweep<W>) -> anyhow::Result<(Summary, Vec<Position>)> {
+        for (since, until) in months(&self.selection, &self.run) {
+            if self.shutdown.is_triggered() {
+                anyhow::bail!("the end was asked for before everything was verified");
+            }
+            self.sweep_month(&mut sweep, since, until).await?;
+            sweep.end_month(until)?;
+        }
+        Ok(sweep.finish()?)
+    }
+
+    async fn sweep_month<W: Write>(
+        &self,
+        sweep: &mut Sweep<W>,
+        since: i64,
+        until: i64,
+    ) -> anyhow::Result<()> {
+        let mut calls: Stream<Call> =
+            self.stream("reading the ledger", include_str!("../sql/verify_ledger.sql"), since, until)?;
+        let mut touches: Stream<Touch> =
+            self.stream("reading the touches", include_str!("../sql/verify_touches.sql"), since, until)?;
+        let mut levels: Vec<(Level, Stream<Row>)> = Vec::new();
+        for level in Level::ALL {
+            let sql = include_str!("../sql/verify_rows.sql").replace("<table>", level.table());
+            levels.push((level, self.stream("reading rollups", &sql, since, until)?));
+        }
+        loop {
+            calls.fill(&mut sweep.texts).await?;
+            touches.fill(&mut sweep.texts).await?;
+            for (_, rows) in &mut levels {
+                rows.fill(&mut sweep.texts).await?;
+            }
+            let places = (calls.rest().first().map(FromBlock::place).into_iter())
+                .chain(touches.rest().first().map(FromBlock::place))
+                .chain(levels.iter().filter_map(|(_, rows)| rows.rest().first().map(FromBlock::place)));
+            let texts = &sweep.texts;
+            let Some(place) = places.min_by_key(|(org, instant)| (texts.text(*org), *instant)) else {
+                return Ok(());
+            };
+            sweep.enter(place.0, place.1)?;
+            for (level, rows) in &mut levels {
+                while rows.rest().first().is_some_and(|row| row.place() == place) {
+                    if let Some(row) = rows.pop().filter(|row| self.selection.holds(row.interval)) {
+                        sweep.open(*level, row);
+                    }
+                    rows.fill(&mut sweep.texts).await?;
+                }
+            }
+            while let Some(touch) = touches.rest().first().filter(|touch| touch.place() == place) {
+                sweep.touch(touch);
+                touches.take(1);
+                touches.fill(&mut sweep.texts).await?;
+            }
+            loop {
+                let here = calls.rest().iter().take_while(|call| call.place() == place).count();
+                if here == 0 {
+                    break;
+                }
+                sweep.calls(&calls.rest()[..here])?;
+                calls.take(here);
+                self.progress.advance(here as u64);
+                calls.fill(&mut sweep.texts).await?;
+            }
+        }
+    }
+
+    fn stream<T: FromBlock>(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        since: i64,
+        until: i64,
+    ) -> Result<Stream<T>, WarehouseError> {
+        let org_id = |extent: Option<&Extent>| extent.map(|extent| extent.org_id.clone()).unwrap_or_default();
+        let query = self
+            .warehouse
             .read(sql)
-            .param("first_org", &first.org_id)
-            .param("last_org", &last.org_id)
-            .param("orgs", &selection.orgs)
+            .with_setting("max_block_size", T::ROWS_PER_BLOCK)
+            .param("first_org", org_id(self.run.first()))
+            .param("last_org", org_id(self.run.last()))
+            .param("orgs", &self.selection.orgs)
             .param("since", unix_seconds(since))
             .param("until", unix_seconds(until))
             .param("since_ms", since * 1000)
-            .param("until_ms", until * 1000)
-    };
-    let timeout = warehouse.timeout();
-    let rows_of = |level: Level| {
-        let sql = include_str!("../sql/verify_rows.sql").replace("<table>", level.table());
-        Stream::<Row>::open("reading rollups", query(&sql), timeout)
-    };
-    let ledger = query(include_str!("../sql/verify_ledger.sql"));
-    let mut calls = Stream::<Call>::open("reading the ledger", ledger, timeout)?;
-    let touches = query(include_str!("../sql/verify_touches.sql"));
-    let mut touches = Stream::<Touch>::open("reading the touches", touches, timeout)?;
-    let mut levels = Vec::new();
-    for level in Level::ALL {
-        levels.push((level, rows_of(level)?));
-    }
-    loop {
-        calls.fill(&mut sweep.texts).await?;
-        touches.fill(&mut sweep.texts).await?;
-        for (_, rows) in &mut levels {
-            rows.fill(&mut sweep.texts).await?;
-        }
-        let places = (calls.rest().first().map(FromBlock::place).into_iter())
-            .chain(touches.rest().first().map(FromBlock::place))
-            .chain(levels.iter().filter_map(|(_, rows)| rows.rest().first().map(FromBlock::place)));
-        let texts = &sweep.texts;
-        let Some(place) = places.min_by_key(|(org, instant)| (texts.text(*org), *instant)) else {
-            return Ok(());
-        };
-        sweep.enter(place.0, place.1)?;
-        for (level, rows) in &mut levels {
-            while rows.rest().first().is_some_and(|row| row.place() == place) {
-                if let Some(row) = rows.pop().filter(|row| selection.holds(row.interval)) {
-                    sweep.open(*level, row);
-                }
-                rows.fill(&mut sweep.texts).await?;
-            }
-        }
-        while let Some(touch) = touches.rest().first().filter(|touch| touch.place() == place) {
-            sweep.touch(touch);
-            touches.take(1);
-            touches.fill(&mut sweep.texts).await?;
-        }
-        loop {
-            let here = calls.rest().iter().take_while(|call| call.place() == place).count();
-            if here == 0 {
-                break;
-            }
-            sweep.calls(&calls.rest()[..here])?;
-            calls.take(here);
-            progress.advance(here as u64);
-            calls.fill(&mut sweep.texts).await?;
-        }
+            .param("until_ms", until * 1000);
+        Stream::open(doing, query, self.warehouse.timeout())
     }
 }

@@ -2,7 +2,7 @@
 //! worker share it: a day is to the worker what a period is to a reader.
 
 use crate::engine::{Cells, Row, Touch, Touches, add};
-use crate::reader::AsOf;
+use crate::question::AsOf;
 use crate::rules::Protocol;
 use crate::time::{BucketId, Level, Slots, bucket, buckets, each, holds};
 use proto::Position;
@@ -47,7 +47,7 @@ pub struct Cover {
     /// The slots that no row covers; only the ledger can tell.
     pub left: Slots,
     /// The rows used.
-    pub used: Vec<(Level, BucketId)>,
+    pub used: Vec<(Level, Row)>,
 }
 
 impl<'a> Sight<'a> {
@@ -110,7 +110,7 @@ impl<'a> Sight<'a> {
                 if let Some(row) = self.usable_row(*level, *id) {
                     add(&mut cover.cells, &row.cells);
                     cover.left &= !bucket.slots;
-                    cover.used.push((*level, *id));
+                    cover.used.push((*level, *row));
                 }
             }
         }

@@ -6,7 +6,7 @@ use crate::dice::Dice;
 use crate::engine::{LedgerRow, Touches};
 use crate::kafka::ORGS;
 use crate::ledger;
-use crate::reader::{AsOf, Question};
+use crate::question::{AsOf, Question};
 use crate::time::{Level, SLOTS, Slots, bucket, buckets, each, slots_in};
 use crate::truth;
 use crate::world::{Turn, World};

@@ -4,13 +4,16 @@
 //! each bucket from the level below by the rule and from the ledger, cut at the step's position. A step may freeze
 //! anywhere and go on much later.
 
-use crate::cover::{Checks, Sight, Snapshot};
+mod compute;
+
+use crate::cover::{Checks, Cover, Sight, Snapshot};
 use crate::dice::Dice;
-use crate::engine::{Cells, Row, Touches, add};
+use crate::engine::{Cells, Row, Touches};
 use crate::kafka::{ORGS, PARTITIONS, home_of, position, source_of};
-use crate::ledger;
-use crate::time::{BucketId, Level, SLOTS, Slots, ZONES, bucket, buckets, each, show};
-use crate::world::{Turn, World, some_org};
+use crate::nature::some_org;
+use crate::rules::Protocol;
+use crate::time::{BucketId, Level, SLOTS, ZONES, bucket, buckets, show};
+use crate::world::{Turn, World};
 use proto::Position;
 use std::collections::VecDeque;
 
@@ -32,6 +35,7 @@ pub struct Worker {
     touches: Touches,
     rows: [Snapshot; 3],
     open: [Vec<BucketId>; 3],
+    planned: Option<Vec<(BucketId, Cover)>>,
     computed: Vec<(BucketId, Cells)>,
     torn: u64,
     statements: VecDeque<Statement>,
@@ -48,6 +52,7 @@ enum Statement {
     ReadTouches,
     ReadRows(Level),
     ListOpenBuckets,
+    Plan(Level),
     Compute(Level),
     Insert(Level, bool),
 }
@@ -68,6 +73,7 @@ impl Worker {
             touches: [None; SLOTS],
             rows: Default::default(),
             open: Default::default(),
+            planned: None,
             computed: Vec::new(),
             torn: 0,
             statements: VecDeque::new(),
@@ -126,12 +132,7 @@ impl Worker {
     fn plan_levels(&mut self, world: &World) {
         let rules = &world.protocol.rules;
         for level in Level::ALL.into_iter().filter(|level| !self.open[*level as usize].is_empty()) {
-            let below = Level::ALL[..level as usize].iter().rev();
-            self.statements.extend(below.map(|below| Statement::ReadRows(*below)));
-            if rules.workers_read_touches_after_the_cut && self.torn >> (60 + level as usize) & 1 == 1 {
-                self.statements.push_back(Statement::ReadTouches);
-            }
-            self.statements.push_back(Statement::Compute(level));
+            self.statements.extend(self.ways_to_compute(level, world));
             if !rules.generation_is_read_first && self.rebuild.is_none() {
                 self.statements.push_back(Statement::ReadGeneration);
             }
@@ -140,6 +141,22 @@ impl Worker {
             }
             self.statements.extend([true, false].map(|is_first| Statement::Insert(level, is_first)));
         }
+    }
+
+    /// What leads to the rows of a level: a look at the levels below, and the sums.
+    fn ways_to_compute(&self, level: Level, world: &World) -> Vec<Statement> {
+        let Protocol { rules, freedoms } = &world.protocol;
+        let look = Level::ALL[..level as usize].iter().rev().map(|below| Statement::ReadRows(*below));
+        let mut statements: Vec<Statement> = look.clone().collect();
+        if rules.workers_read_touches_after_the_cut && self.torn >> (60 + level as usize) & 1 == 1 {
+            statements.push(Statement::ReadTouches);
+        }
+        if freedoms.workers_plan_by_versions {
+            statements.push(Statement::Plan(level));
+            statements.extend(look);
+        }
+        statements.push(Statement::Compute(level));
+        statements
     }
 
     fn execute(&mut self, statement: Statement, world: &mut World, dice: &mut Dice) {
@@ -162,6 +179,7 @@ impl Worker {
                 self.list_open_buckets(world, dice);
                 self.plan_levels(world);
             }
+            Statement::Plan(level) => self.planned = Some(self.plan(level, world)),
             Statement::Compute(level) => self.compute(level, world),
             Statement::Insert(level, is_first) => return self.insert(level, is_first, world),
         }
@@ -222,47 +240,6 @@ impl Worker {
             open.filter(|_| !leaves_some || dice.percent(50)).collect()
         });
         self.open = open;
-    }
-
-    /// One statement: rows below that may be used, and the ledger for what they do not cover.
-    fn compute(&mut self, level: Level, world: &World) {
-        let sight = self.sight(world);
-        let below = &Level::ALL[..level as usize];
-        let open = self.open[level as usize].iter();
-        let covers: Vec<_> = open
-            .map(|id| {
-                let bucket = bucket(*id);
-                (*id, sight.cover(bucket.interval, bucket.slots, self.zone, below))
-            })
-            .collect();
-        let left: Slots = covers.iter().fold(0, |left, (_, cover)| left | cover.left);
-        let rules = &world.protocol.rules;
-        let cut = if rules.workers_cut_the_ledger { self.cut } else { Position::from_u64(u64::MAX) };
-        let calls = ledger::calls(&world.engine.ledger[self.org], left, cut, None, rules);
-        let by_slot = ledger::cells_by_slot(&calls);
-        let computed = covers.into_iter().map(|(id, cover)| {
-            let mut cells = cover.cells;
-            each(cover.left).for_each(|slot| add(&mut cells, &by_slot[slot]));
-            if level == Level::Quarter && !rules.buckets_are_recomputed_whole {
-                cells = self.incremented(id, world).unwrap_or(cells);
-            }
-            (id, cells)
-        });
-        self.computed = computed.collect();
-    }
-
-    /// What a worker would write that only adds what came since its last row.
-    fn incremented(&self, id: BucketId, world: &World) -> Option<Cells> {
-        let row = self.rows[0]
-            .iter()
-            .filter(|row| row.bucket == id && row.through <= self.cut)
-            .max_by_key(|row| row.through)?;
-        let mut cells = row.cells;
-        let ledger = world.engine.ledger[self.org].iter().copied();
-        let since: Vec<_> = ledger.filter(|call| call.position > row.through).collect();
-        let calls = ledger::calls(&since, bucket(id).slots, self.cut, None, &world.protocol.rules);
-        ledger::cells_by_slot(&calls).iter().for_each(|slot| add(&mut cells, slot));
-        Some(cells)
     }
 
     fn insert(&mut self, level: Level, is_first: bool, world: &mut World) {

@@ -143,6 +143,8 @@ switches! {
         rebuild_raises_the_floor_at_once,
         /// Intervals without a touch are asked from rows and ledger like all others.
         untouched_intervals_are_asked_too,
+        /// A worker plans with one statement and sums with a later one, of exactly the versions planned, or plans again.
+        workers_plan_by_versions,
         /// Rollup workers compute buckets that have not passed yet.
         running_buckets_are_computed,
     }

@@ -2,32 +2,40 @@
 
 use crate::dice::Dice;
 use crate::figures::Figures;
-use crate::kafka::{Fate, ORGS, fate_of, position};
 use crate::log::{Export, LogReader};
 use crate::operators::{Backup, Folder, LossRecord, SourceChange, restore};
 use crate::reader::Reader;
 use crate::rules::Protocol;
 use crate::schedule::{CREW, Event, Role};
-use crate::time::ZONES;
-use crate::world::{Failure, Turn, World, Wrong};
+use crate::world::{Failure, Turn, World};
 use crate::{ingest, rollup};
 
 /// A machine of any role.
 #[derive(Clone)]
-enum Machine {
+pub enum Machine {
+    /// Ingest.
     Ingest(ingest::Worker),
+    /// The rollup worker, or a rebuild.
     Rollup(Box<rollup::Worker>),
+    /// A reader of totals.
     Reader(Box<Reader>),
+    /// A reader of the log.
     Log(Box<LogReader>),
+    /// An export.
     Export(Export),
+    /// Folding.
     Folder(Folder),
+    /// A backup.
     Backup(Backup),
+    /// The change to the next source.
     SourceChange(SourceChange),
+    /// The record of a loss.
     LossRecord(LossRecord),
 }
 
 impl Machine {
-    fn start(role: Role, world: &World, dice: &mut Dice) -> Self {
+    /// A new one.
+    pub fn start(role: Role, world: &World, dice: &mut Dice) -> Self {
         match role {
             Role::Ingest => Self::Ingest(ingest::Worker::default()),
             Role::Rollup => Self::Rollup(Box::new(rollup::Worker::start(dice))),
@@ -44,7 +52,8 @@ impl Machine {
         }
     }
 
-    fn turn(&mut self, world: &mut World, dice: &mut Dice) -> Turn {
+    /// Its next statement.
+    pub fn turn(&mut self, world: &mut World, dice: &mut Dice) -> Turn {
         match self {
             Self::Ingest(worker) => worker.turn(world, dice),
             Self::Rollup(worker) => worker.turn(world, dice),
@@ -100,9 +109,12 @@ impl Manner {
     }
 }
 
-struct Run {
-    world: World,
-    machines: [Option<Machine>; CREW.len()],
+/// A run under way.
+pub struct Run {
+    /// Where it happens.
+    pub world: World,
+    /// Who is there, as in [`CREW`].
+    pub machines: [Option<Machine>; CREW.len()],
 }
 
 impl Run {
@@ -178,7 +190,8 @@ impl Run {
         }
     }
 
-    fn stop(&mut self, is_stopped: impl Fn(Role) -> bool) {
+    /// Stops all of some roles, frozen ones too.
+    pub fn stop(&mut self, is_stopped: impl Fn(Role) -> bool) {
         for (machine, role) in self.machines.iter_mut().zip(CREW) {
             if is_stopped(role) {
                 *machine = None;
@@ -198,113 +211,6 @@ impl Run {
                 Role::Rollup | Role::Rebuild => false,
                 _ => true,
             });
-        }
-    }
-
-    /// Everybody stops, new machines do what is left, and then everything published must be in every answer.
-    fn come_to_rest(&mut self) {
-        let mut dice = Dice::new(0);
-        let rebuilds = self.take_rebuilds();
-        self.stop(|_| true);
-        self.world.admit_ingest_again();
-        self.world.let_speak(|| "at rest".to_owned());
-        self.world.tell(|| "all stop; what is left is done by new ones".to_owned());
-        for _ in 0..40 {
-            if self.is_all_read() {
-                break;
-            }
-            for role in [Role::Ingest, Role::LossRecord, Role::SourceChange] {
-                self.work(role, 60, &mut dice);
-            }
-        }
-        for rebuild in rebuilds {
-            self.let_work(rebuild, Role::Rebuild, 200, &mut dice);
-        }
-        if !self.world.is_sound_from(self.world.engine.floor) {
-            self.work(Role::Rebuild, 200, &mut dice);
-        }
-        self.read_all(&mut dice);
-        self.work(Role::Rollup, 60, &mut dice);
-        self.read_all(&mut dice);
-        if !self.is_all_read() {
-            let sources = self.world.engine.sources.clone();
-            self.world.fail(Wrong::Lost, || {
-                format!("the frontiers stand still before the logs' ends; {sources:?}")
-            });
-        }
-        self.check_ends();
-    }
-
-    fn take_rebuilds(&mut self) -> Vec<Machine> {
-        let machines = self.machines.iter_mut().zip(CREW);
-        machines
-            .filter(|(_, role)| *role == Role::Rebuild)
-            .filter_map(|(machine, _)| machine.take())
-            .collect()
-    }
-
-    /// Everything there is, of every organisation, by the days and months of every zone.
-    fn read_all(&mut self, dice: &mut Dice) {
-        self.world.let_speak(|| "Reader at rest".to_owned());
-        for (org, zone) in (0..ORGS.len()).flat_map(|org| (0..ZONES.len()).map(move |zone| (org, zone))) {
-            let mut reader = Reader::of_all(org, zone, &self.world, dice);
-            while reader.turn(&mut self.world) == Turn::GoesOn {}
-        }
-    }
-
-    /// A new machine works for some turns, or until it ends.
-    fn work(&mut self, role: Role, turns: usize, dice: &mut Dice) {
-        let machine = Machine::start(role, &self.world, dice);
-        self.let_work(machine, role, turns, dice);
-    }
-
-    fn let_work(&mut self, mut machine: Machine, role: Role, turns: usize, dice: &mut Dice) {
-        self.world.let_speak(|| format!("{role:?} at rest"));
-        for _ in 0..turns {
-            if machine.turn(&mut self.world, dice) == Turn::Ends {
-                return;
-            }
-            self.world.stops_ingest = false;
-        }
-    }
-
-    fn is_all_read(&self) -> bool {
-        let World { kafka, engine, protocol, .. } = &self.world;
-        let source = engine.sources.newest;
-        let is_read = |(partition, log): (usize, &crate::kafka::Log)| {
-            engine.frontier(source, partition, None, protocol) >= position(source, log.messages.len())
-        };
-        kafka.emitted_to == source && kafka.logs[source].iter().enumerate().all(is_read)
-    }
-
-    /// Every message that was read has one of the three ends.
-    fn check_ends(&mut self) {
-        let World { kafka, engine, protocol, .. } = &self.world;
-        let mut lost = None;
-        for (source, logs) in kafka.logs.iter().enumerate() {
-            for (partition, log) in logs.iter().enumerate() {
-                for (offset, message) in log.messages.iter().enumerate() {
-                    let position = position(source, offset + 1);
-                    let is_behind_the_end = source < engine.sources.newest
-                        && engine.sources.ends.get(partition).is_some_and(|end| position > *end);
-                    let has_end = match fate_of(message, partition, position, true, &protocol.rules) {
-                        Fate::Row => self.world.has_row(message.org, position),
-                        Fate::DeadLetter => kafka.dead_letters.contains(&(source, partition, position)),
-                        Fate::Reroute(home) => {
-                            let copies = logs[home].messages.iter();
-                            copies.map(|copy| copy.origin).any(|origin| origin == Some((partition, position)))
-                        }
-                    };
-                    if !has_end && !is_behind_the_end && !message.lost {
-                        lost = lost.or(Some((position, partition, *message)));
-                    }
-                }
-            }
-        }
-        if let Some((position, partition, message)) = lost {
-            self.world.let_speak(|| "at rest".to_owned());
-            self.world
-                .fail(Wrong::Lost, || format!("{position} of partition {partition} has no end: {message:?}"));
         }
     }
 }

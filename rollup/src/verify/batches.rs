@@ -3,6 +3,7 @@
 use super::report::Difference;
 use hashbrown::HashMap;
 use proto::Position;
+use std::sync::atomic::{AtomicU64, Ordering};
 use warehouse::{BatchRow, SourceRow, frontier};
 
 /// What the ledger must hold of one partition of one source, up to the frontier.
@@ -11,7 +12,7 @@ pub struct Partition {
     end: Position,
     batches: Vec<BatchRow>,
     /// One bit an offset: whether the ledger has a row of it.
-    seen: Vec<u64>,
+    seen: Vec<AtomicU64>,
 }
 
 /// All partitions of all sources of calls.
@@ -72,7 +73,9 @@ impl Coverage {
                     row.ledger_rows, row.dead_letters, row.rerouted, row.empty_offsets, row.lost
                 ),
             }));
-            let partition = Partition { start, end, batches: within, seen: Vec::new() };
+            let words = end.as_u64().saturating_sub(start.as_u64()).div_ceil(64);
+            let seen = (0..words).map(|_| AtomicU64::new(0)).collect();
+            let partition = Partition { start, end, batches: within, seen };
             coverage.partitions.insert((source.source, source.partition), partition);
             coverage.counts.insert(source.source, u32::from(source.partitions));
         }
@@ -80,7 +83,7 @@ impl Coverage {
     }
 
     /// Takes note of a ledger row. Returns what is wrong with its place.
-    pub fn see(&mut self, org_id: &str, partition: u16, position: Position) -> Option<Difference> {
+    pub fn see(&self, org_id: &str, partition: u16, position: Position) -> Option<Difference> {
         let difference = |kind, expected: String, found: String| {
             Some(Difference { kind, place: format!("position {position} of {org_id:?}"), expected, found })
         };
@@ -99,7 +102,7 @@ impl Coverage {
                 format!("partition {partition}"),
             );
         }
-        let known = self.partitions.get_mut(&(position.source(), partition));
+        let known = self.partitions.get(&(position.source(), partition));
         let Some(known) = known.filter(|known| position > known.start && position <= known.end) else {
             return difference(
                 "position_outside_source",
@@ -108,14 +111,10 @@ impl Coverage {
             );
         };
         let bit = (position.as_u64() - known.start.as_u64() - 1) as usize;
-        if known.seen.len() <= bit / 64 {
-            known.seen.resize(bit / 64 + 1, 0);
-        }
-        let (word, mask) = (&mut known.seen[bit / 64], 1 << (bit % 64));
-        if *word & mask != 0 {
+        let mask = 1 << (bit % 64);
+        if known.seen[bit / 64].fetch_or(mask, Ordering::Relaxed) & mask != 0 {
             return difference("position_twice", "one row".into(), "rows of different keys".into());
         }
-        *word |= mask;
         None
     }
 
@@ -149,7 +148,7 @@ impl Partition {
         let mut ranks = Vec::with_capacity(self.seen.len() + 1);
         for word in &self.seen {
             ranks.push(sum);
-            sum += u64::from(word.count_ones());
+            sum += u64::from(word.load(Ordering::Relaxed).count_ones());
         }
         ranks.push(sum);
         ranks
@@ -159,7 +158,10 @@ impl Partition {
     fn rank(&self, ranks: &[u64], position: Position) -> u64 {
         let offsets = position.as_u64().saturating_sub(self.start.as_u64()) as usize;
         let word = (offsets / 64).min(self.seen.len());
-        let below = self.seen.get(word).map_or(0, |bits| bits & ((1u64 << (offsets % 64)) - 1));
+        let below = self
+            .seen
+            .get(word)
+            .map_or(0, |bits| bits.load(Ordering::Relaxed) & ((1u64 << (offsets % 64)) - 1));
         ranks[word] + u64::from(below.count_ones())
     }
 }
@@ -206,7 +208,7 @@ mod tests {
     }
 
     fn kinds(rows: &[BatchRow], end: i64, seen: impl IntoIterator<Item = i64>) -> Vec<&'static str> {
-        let (mut coverage, differences) = Coverage::new(&[source(end)], |_, _| rows.to_vec(), 1, &[at(end)]);
+        let (coverage, differences) = Coverage::new(&[source(end)], |_, _| rows.to_vec(), 1, &[at(end)]);
         let mut kinds: Vec<_> = differences.iter().map(|difference| difference.kind).collect();
         for offset in seen {
             kinds.extend(coverage.see("acme", 0, at(offset + 1)).map(|difference| difference.kind));
@@ -237,9 +239,8 @@ mod tests {
 
     #[test]
     fn rows_outside_their_source_or_partition_are_found() {
-        let (mut coverage, _) = Coverage::new(&[source(20)], |_, _| vec![batch(10, 20, 10)], 1, &[at(20)]);
-        let mut kind =
-            |partition, position| coverage.see("acme", partition, position).map(|found| found.kind);
+        let (coverage, _) = Coverage::new(&[source(20)], |_, _| vec![batch(10, 20, 10)], 1, &[at(20)]);
+        let kind = |partition, position| coverage.see("acme", partition, position).map(|found| found.kind);
         assert_eq!(kind(0, at(10)), Some("position_outside_source"));
         assert_eq!(kind(0, at(21)), Some("position_outside_source"));
         assert_eq!(kind(1, at(11)), Some("wrong_partition"));

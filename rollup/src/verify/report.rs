@@ -44,6 +44,22 @@ pub struct Summary {
 /// Runs what it is given while no progress bar is in the way.
 type HideProgress = Box<dyn Fn(&mut dyn FnMut()) + Send>;
 
+impl Summary {
+    /// Adds the counts of another part.
+    pub fn add(&mut self, other: &Self) {
+        self.ledger_rows += other.ledger_rows;
+        self.calls += other.calls;
+        self.repeats += other.repeats;
+        self.conflicts += other.conflicts;
+        self.copies += other.copies;
+        self.touches += other.touches;
+        self.batches += other.batches;
+        self.rows += other.rows;
+        self.unusable_rows += other.unusable_rows;
+        self.differences += other.differences;
+    }
+}
+
 /// Collects differences and shows each as it is found: nothing is lost when the rest cannot be verified.
 pub struct Report<W> {
     out: W,

@@ -11,6 +11,9 @@ use warehouse::calendar::Interval;
 
 /// A row that can be read from a block.
 pub trait FromBlock: Sized {
+    /// How many rows a block is to hold, as the value of a setting.
+    const ROWS_PER_BLOCK: &'static str;
+
     /// Appends all rows of a block.
     ///
     /// # Errors
@@ -91,17 +94,19 @@ impl Default for Row {
 }
 
 impl FromBlock for Call {
+    const ROWS_PER_BLOCK: &'static str = "32768";
+
     fn read(block: &Block, texts: &mut Texts, rows: &mut Vec<Self>) -> Result<(), Error> {
-        let mut org_id = column::<&str>(block, "org_id")?;
+        let mut org_id = column::<Text>(block, "org_id")?;
         let mut occurred_at = column::<Milliseconds>(block, "occurred_at")?;
         let mut event_id = column::<Uuid>(block, "event_id")?;
         let mut position = column::<u64>(block, "position")?;
         let mut partition = column::<u16>(block, "partition")?;
-        let mut member_id = column::<&str>(block, "member_id")?;
-        let mut reason = column::<&str>(block, "reason")?;
-        let mut provider = column::<&str>(block, "provider")?;
-        let mut model = column::<&str>(block, "model")?;
-        let mut currency = column::<&str>(block, "currency")?;
+        let mut member_id = column::<Text>(block, "member_id")?;
+        let mut reason = column::<Text>(block, "reason")?;
+        let mut provider = column::<Text>(block, "provider")?;
+        let mut model = column::<Text>(block, "model")?;
+        let mut currency = column::<Text>(block, "currency")?;
         let mut input_tokens = column::<u32>(block, "input_tokens")?;
         let mut output_tokens = column::<u32>(block, "output_tokens")?;
         let mut credits = column::<Units>(block, "credits")?;
@@ -109,18 +114,18 @@ impl FromBlock for Call {
         rows.reserve(block.num_rows());
         for _ in 0..block.num_rows() {
             rows.push(Self {
-                org: texts.number(next(&mut org_id)?),
+                org: texts.number(next(&mut org_id)?.0),
                 occurred_at_ms: next(&mut occurred_at)?.0,
                 event_id: next(&mut event_id)?,
                 position: Position::from_u64(next(&mut position)?),
                 partition: next(&mut partition)?,
                 content: Content {
                     cell: [
-                        texts.number(next(&mut member_id)?),
-                        texts.number(next(&mut reason)?),
-                        texts.number(next(&mut provider)?),
-                        texts.number(next(&mut model)?),
-                        texts.number(next(&mut currency)?),
+                        texts.number(next(&mut member_id)?.0),
+                        texts.number(next(&mut reason)?.0),
+                        texts.number(next(&mut provider)?.0),
+                        texts.number(next(&mut model)?.0),
+                        texts.number(next(&mut currency)?.0),
                     ],
                     sums: Sums {
                         calls: 1,
@@ -141,14 +146,16 @@ impl FromBlock for Call {
 }
 
 impl FromBlock for Touch {
+    const ROWS_PER_BLOCK: &'static str = "32768";
+
     fn read(block: &Block, texts: &mut Texts, rows: &mut Vec<Self>) -> Result<(), Error> {
-        let mut org_id = column::<&str>(block, "org_id")?;
+        let mut org_id = column::<Text>(block, "org_id")?;
         let mut quarter = column::<Seconds>(block, "quarter")?;
         let mut first = column::<u64>(block, "first_position")?;
         let mut last = column::<u64>(block, "last_position")?;
         for _ in 0..block.num_rows() {
             rows.push(Self {
-                org: texts.number(next(&mut org_id)?),
+                org: texts.number(next(&mut org_id)?.0),
                 quarter: next(&mut quarter)?.0,
                 first: Position::from_u64(next(&mut first)?),
                 last: Position::from_u64(next(&mut last)?),
@@ -163,8 +170,11 @@ impl FromBlock for Touch {
 }
 
 impl FromBlock for Row {
+    // A row can hold thousands of cells.
+    const ROWS_PER_BLOCK: &'static str = "128";
+
     fn read(block: &Block, texts: &mut Texts, rows: &mut Vec<Self>) -> Result<(), Error> {
-        let mut org_id = column::<&str>(block, "org_id")?;
+        let mut org_id = column::<Text>(block, "org_id")?;
         let mut starts_at = column::<Seconds>(block, "starts_at")?;
         let mut ends_at = column::<Seconds>(block, "ends_at")?;
         let mut generation = column::<u32>(block, "generation")?;
@@ -174,7 +184,7 @@ impl FromBlock for Row {
         let mut output_tokens = column::<u64>(block, "output_tokens")?;
         let mut credits = column::<Units>(block, "credits")?;
         let mut keys: Vec<_> = ["member_id", "reason", "provider", "model", "currency"]
-            .map(|name| column::<Vec<&str>>(block, name))
+            .map(|name| column::<Vec<Text>>(block, name))
             .into_iter()
             .collect::<Result<_, _>>()?;
         let mut counts: Vec<_> = ["cell_calls", "cell_input_tokens", "cell_output_tokens"]
@@ -186,11 +196,11 @@ impl FromBlock for Row {
             .into_iter()
             .collect::<Result<_, _>>()?;
         for _ in 0..block.num_rows() {
-            let texts_of_cells: Vec<Vec<&str>> = keys.iter_mut().map(next).collect::<Result<_, _>>()?;
+            let texts_of_cells: Vec<Vec<Text>> = keys.iter_mut().map(next).collect::<Result<_, _>>()?;
             let counts: Vec<Vec<u64>> = counts.iter_mut().map(next).collect::<Result<_, _>>()?;
             let amounts: Vec<Vec<Units>> = amounts.iter_mut().map(next).collect::<Result<_, _>>()?;
             let cells = (0..texts_of_cells[0].len()).map(|cell| {
-                let key = std::array::from_fn(|text| texts.number(texts_of_cells[text][cell]));
+                let key = std::array::from_fn(|text| texts.number(texts_of_cells[text][cell].0));
                 let sums = Sums {
                     calls: counts[0][cell],
                     input_tokens: counts[1][cell],
@@ -202,7 +212,7 @@ impl FromBlock for Row {
             });
             let cells = cells.collect();
             rows.push(Self {
-                org: texts.number(next(&mut org_id)?),
+                org: texts.number(next(&mut org_id)?.0),
                 interval: Interval { starts_at: next(&mut starts_at)?.0, ends_at: next(&mut ends_at)?.0 },
                 generation: next(&mut generation)?,
                 through: Position::from_u64(next(&mut through)?),
@@ -234,6 +244,19 @@ fn column<'a, T: Decode<'a>>(
 
 fn next<T>(column: &mut impl Iterator<Item = Result<T, Error>>) -> Result<T, Error> {
     column.next().unwrap_or_else(|| Err(Error::NotEnoughData))
+}
+
+/// `String`, also of low cardinality: its bytes, where the block has them.
+struct Text<'a>(&'a [u8]);
+
+impl<'a> Decode<'a> for Text<'a> {
+    fn compatible(data_type: &DataTypeNode) -> bool {
+        matches!(data_type, DataTypeNode::String)
+    }
+
+    fn decode(reader: &mut ValueReader<'a>) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self(reader.native_bytes()))
+    }
 }
 
 /// Types that the client has no reader for: all are integers of fixed width.

@@ -3,7 +3,7 @@
 
 use super::batches::Coverage;
 use super::cells::{CellKey, Cells, Sums, shown};
-use super::report::{Difference, Report};
+use super::report::{Difference, Report, Summary};
 use super::rows::{Call, Row, Touch};
 use super::texts::Texts;
 use crate::level::Level;
@@ -11,6 +11,7 @@ use chrono::DateTime;
 use hashbrown::HashMap;
 use proto::{EventId, Position};
 use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 use warehouse::calendar::{Interval, QUARTER_SECONDS};
 use warehouse::first_write::{Ascending, Verdict};
 use warehouse::row_is_usable;
@@ -18,15 +19,23 @@ use warehouse::row_is_usable;
 /// Most cells of one bucket that are reported one by one.
 const CELLS_SHOWN_MAX: usize = 10;
 
-/// The pass.
+/// What all passes share.
+pub struct Common<W> {
+    /// What was found.
+    pub report: Mutex<Report<W>>,
+    /// Which positions were seen; `None` when only some of the ledger is read.
+    pub coverage: Option<Coverage>,
+    /// The frontiers of the partitions.
+    pub frontiers: Vec<Position>,
+}
+
+/// One pass, over a run of organisations.
 pub struct Sweep<W> {
     /// Texts of all streams.
     pub texts: Texts,
-    /// What it found.
-    pub report: Report<W>,
-    /// Which positions were seen; `None` when only some of the ledger is read.
-    coverage: Option<Coverage>,
-    frontiers: Vec<Position>,
+    common: Arc<Common<W>>,
+    /// What this pass has counted.
+    summary: Summary,
     /// For each partition the highest position that any rollup row goes through.
     rows_go_through: Vec<Position>,
     here: Option<Here>,
@@ -61,16 +70,24 @@ struct Open {
     last_touch: Option<Position>,
 }
 
+impl<W: Write> Common<W> {
+    /// Reports a difference.
+    ///
+    /// # Errors
+    /// When the report cannot be written.
+    pub fn add(&self, difference: Difference) -> io::Result<()> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).add(difference)
+    }
+}
+
 impl<W: Write> Sweep<W> {
-    /// A pass up to the frontiers of the partitions.
-    pub fn new(report: Report<W>, coverage: Option<Coverage>, frontiers: Vec<Position>) -> Self {
-        let rows_go_through = vec![Position::ZERO; frontiers.len()];
+    /// A pass that has not begun.
+    pub fn new(common: &Arc<Common<W>>) -> Self {
         Self {
             texts: Texts::default(),
-            report,
-            coverage,
-            frontiers,
-            rows_go_through,
+            common: Arc::clone(common),
+            summary: Summary::default(),
+            rows_go_through: vec![Position::ZERO; common.frontiers.len()],
             here: None,
             open: Vec::new(),
             carried: HashMap::new(),
@@ -87,9 +104,9 @@ impl<W: Write> Sweep<W> {
             Some(here) if here.org == org => here.quarter = quarter,
             _ => {
                 self.leave_organisation();
-                let partitions = self.frontiers.len() as u32;
+                let partitions = self.common.frontiers.len() as u32;
                 let partition = proto::partition_of(self.texts.text(org).as_bytes(), partitions) as usize;
-                let at = self.frontiers[partition];
+                let at = self.common.frontiers[partition];
                 self.here = Some(Here {
                     org,
                     partition,
@@ -144,9 +161,9 @@ impl<W: Write> Sweep<W> {
                 found,
             };
             if verdict == Verdict::Copy {
-                self.report.summary.copies += 1;
+                self.summary.copies += 1;
                 if differs(here.before) {
-                    self.report.add(difference(
+                    self.common.add(difference(
                         "copies_differ",
                         "one content at one position".into(),
                         "rows of the same key with different contents".into(),
@@ -154,14 +171,14 @@ impl<W: Write> Sweep<W> {
                 }
                 continue;
             }
-            if let Some(coverage) = &mut self.coverage
+            if let Some(coverage) = &self.common.coverage
                 && let Some(found) = coverage.see(org_id, call.partition, call.position)
             {
-                self.report.add(found)?;
+                self.common.add(found)?;
             }
             let inside_id = EventId::from_uuid(call.event_id).map(EventId::unix_ms);
             if inside_id != Ok(call.occurred_at_ms) {
-                self.report.add(difference(
+                self.common.add(difference(
                     "times_differ",
                     inside_id.map_or_else(
                         |error| error.to_string(),
@@ -170,17 +187,17 @@ impl<W: Write> Sweep<W> {
                     format!("{} ms", call.occurred_at_ms),
                 ))?;
             }
-            self.report.summary.ledger_rows += 1;
+            self.summary.ledger_rows += 1;
             let (first, last) = here.ledger.get_or_insert((call.position, call.position));
             (*first, *last) = ((*first).min(call.position), (*last).max(call.position));
             if verdict == Verdict::Counts {
-                self.report.summary.calls += 1;
+                self.summary.calls += 1;
                 here.cells.entry(call.content.cell).or_default().add(&call.content.sums);
                 here.first = Some(*call);
             } else if differs(here.first) {
-                self.report.summary.conflicts += 1;
+                self.summary.conflicts += 1;
             } else {
-                self.report.summary.repeats += 1;
+                self.summary.repeats += 1;
             }
             here.before = Some(*call);
         }
@@ -207,43 +224,16 @@ impl<W: Write> Sweep<W> {
         Ok(())
     }
 
-    /// Ends the reading of a run of organisations: whatever is open is over.
+    /// Ends the pass: whatever is open is over. Returns what it counted, and for each partition the highest position that
+    /// any rollup row goes through.
     ///
     /// # Errors
     /// When the report cannot be written.
-    pub fn end_organisations(&mut self) -> io::Result<()> {
+    pub fn finish(mut self) -> io::Result<(Summary, Vec<Position>)> {
         for org in self.carried.keys().copied().collect::<Vec<_>>() {
             self.enter(org, i64::MAX)?;
         }
-        self.leave_organisation();
-        self.texts = Texts::default();
-        Ok(())
-    }
-
-    /// Compares the batches' counts, when all of the ledger was read, and the rollups' positions with `reached`, the
-    /// frontiers when everything had been read.
-    ///
-    /// # Errors
-    /// When the report cannot be written.
-    pub fn finish(mut self, reached: &[Position]) -> io::Result<Report<W>> {
-        let mut found = Vec::new();
-        if let Some(coverage) = &self.coverage {
-            self.report.summary.batches = coverage.compare(|difference| found.push(difference));
-        }
-        for (partition, (through, reached)) in self.rows_go_through.iter().zip(reached).enumerate() {
-            if through > reached {
-                found.push(Difference {
-                    kind: "rows_beyond_frontier",
-                    place: format!("partition {partition}"),
-                    expected: format!("batches up to {through}, through which rollup rows go"),
-                    found: format!("batches up to {reached}"),
-                });
-            }
-        }
-        for difference in found {
-            self.report.add(difference)?;
-        }
-        Ok(self.report)
+        Ok((self.summary, self.rows_go_through))
     }
 
     /// The quarter hour is over: compares its touches, and gives its cells to the rows that hold it.
@@ -255,11 +245,11 @@ impl<W: Write> Sweep<W> {
         here.before = None;
         let (org, quarter, at) = (here.org, here.quarter, here.at);
         if touched.is_some_and(|(first, _)| first <= at) {
-            self.report.summary.touches += 1;
+            self.summary.touches += 1;
         }
         if let Some(mut difference) = touch_difference(ledger, touched, at) {
             difference.place = format!("quarter hour {} of {:?}", time(quarter), self.texts.text(org));
-            self.report.add(difference)?;
+            self.common.add(difference)?;
         }
         let quarter = Interval { starts_at: quarter, ends_at: quarter.saturating_add(QUARTER_SECONDS) };
         let holds = |open: &&mut Open| {
@@ -310,10 +300,10 @@ impl<W: Write> Sweep<W> {
     fn judge(&mut self, org: u32, at: Position, open: &Open, expected: &Cells) -> io::Result<()> {
         let Open { level, row, last_touch, .. } = open;
         if !row_is_usable(row.through, *last_touch, at) {
-            self.report.summary.unusable_rows += 1;
+            self.summary.unusable_rows += 1;
             return Ok(());
         }
-        self.report.summary.rows += 1;
+        self.summary.rows += 1;
         let bucket = format!(
             "{} {} to {} of {:?}, generation {}, through {}",
             level.name(),
@@ -324,7 +314,7 @@ impl<W: Write> Sweep<W> {
             row.through
         );
         for difference in row_differences(row, expected, &self.texts, &bucket) {
-            self.report.add(difference)?;
+            self.common.add(difference)?;
         }
         Ok(())
     }
@@ -362,26 +352,32 @@ fn row_differences(row: &Row, expected: &Cells, texts: &Texts, bucket: &str) -> 
     let mut add = |kind, place: String, expected: String, found: String| {
         differences.push(Difference { kind, place, expected, found });
     };
-    let nothing = || "nothing".to_owned();
-    let found: HashMap<CellKey, Sums> = row.cells.iter().copied().collect();
-    let mut wrong: Vec<CellKey> = found
-        .iter()
-        .filter(|(key, sums)| expected.get(*key) != Some(*sums))
-        .map(|(key, _)| *key)
-        .chain(expected.keys().filter(|key| !found.contains_key(*key)).copied())
-        .collect();
-    wrong.sort_unstable_by_key(|key| key.map(|number| texts.text(number)));
-    for key in wrong.iter().take(CELLS_SHOWN_MAX) {
-        let sums = |cells: &HashMap<CellKey, Sums>| cells.get(key).map_or_else(nothing, Sums::to_string);
-        add("cell", format!("{bucket}: {}", shown(key, texts)), sums(expected), sums(&found));
-    }
-    if wrong.len() > CELLS_SHOWN_MAX {
-        let more = wrong.len() - CELLS_SHOWN_MAX;
-        add("cell", bucket.to_owned(), "no difference".into(), format!("{more} more cells that differ"));
-    }
     let is_sorted = row.cells.is_sorted_by(|(left, _), (right, _)| {
         left.map(|number| texts.text(number)) < right.map(|number| texts.text(number))
     });
+    // Sorted, and so each once; as many as expected; each as expected: then all is right.
+    let agrees = is_sorted
+        && row.cells.len() == expected.len()
+        && row.cells.iter().all(|(key, sums)| expected.get(key) == Some(sums));
+    if !agrees {
+        let nothing = || "nothing".to_owned();
+        let found: HashMap<CellKey, Sums> = row.cells.iter().copied().collect();
+        let mut wrong: Vec<CellKey> = found
+            .iter()
+            .filter(|(key, sums)| expected.get(*key) != Some(*sums))
+            .map(|(key, _)| *key)
+            .chain(expected.keys().filter(|key| !found.contains_key(*key)).copied())
+            .collect();
+        wrong.sort_unstable_by_key(|key| key.map(|number| texts.text(number)));
+        for key in wrong.iter().take(CELLS_SHOWN_MAX) {
+            let sums = |cells: &HashMap<CellKey, Sums>| cells.get(key).map_or_else(nothing, Sums::to_string);
+            add("cell", format!("{bucket}: {}", shown(key, texts)), sums(expected), sums(&found));
+        }
+        if wrong.len() > CELLS_SHOWN_MAX {
+            let more = wrong.len() - CELLS_SHOWN_MAX;
+            add("cell", bucket.to_owned(), "no difference".into(), format!("{more} more cells that differ"));
+        }
+    }
     if !is_sorted {
         add("cells_unsorted", bucket.to_owned(), "each cell once, in order".into(), "another order".into());
     }

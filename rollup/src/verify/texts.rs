@@ -17,18 +17,20 @@ impl Texts {
         self.of_block.clear();
     }
 
-    /// The number of a text that lies in the present block.
-    pub fn number(&mut self, text: &str) -> u32 {
-        let place = (text.as_ptr() as usize, text.len());
+    /// The number of a text that lies in the present block. The engine keeps texts as bytes; those that are no UTF-8,
+    /// which nothing of ours lets in, are told apart by their replacement characters only.
+    pub fn number(&mut self, bytes: &[u8]) -> u32 {
+        let place = (bytes.as_ptr() as usize, bytes.len());
         if let Some(number) = self.of_block.get(&place) {
             return *number;
         }
-        let number = match self.numbers.get(text) {
+        let text = String::from_utf8_lossy(bytes);
+        let number = match self.numbers.get(&*text) {
             Some(number) => *number,
             None => {
                 let number = self.texts.len() as u32;
-                self.texts.push(text.into());
-                self.numbers.insert(text.into(), number);
+                self.texts.push((*text).into());
+                self.numbers.insert((*text).into(), number);
                 number
             }
         };
