@@ -2,7 +2,10 @@
 
 use crate::admission::Admission;
 use crate::auth::Keys;
+use crate::envelope;
 use crate::settings::QueryApiSettings;
+use crate::sign_in::SignIn;
+use axum::http::HeaderValue;
 use std::ops::Deref;
 use std::sync::Arc;
 use warehouse::Warehouse;
@@ -18,6 +21,12 @@ pub struct Parts {
     pub warehouse: Warehouse,
     /// Verifies tokens.
     pub keys: Keys,
+    /// See the setting `auth.cookie`.
+    pub cookie: String,
+    /// The Content-Security-Policy of pages.
+    pub page_policy: HeaderValue,
+    /// Signs browsers in by one-time links, where that is enabled.
+    pub sign_in: Option<SignIn>,
     /// Bounds open requests.
     pub admission: Admission,
     /// See the setting `limits.ledger_rows`.
@@ -36,6 +45,9 @@ impl App {
         Ok(Self(Arc::new(Parts {
             warehouse: Warehouse::new(&settings.clickhouse),
             keys: Keys::new(&settings.auth)?,
+            cookie: settings.auth.cookie.clone(),
+            page_policy: envelope::page_policy(&settings.pages.frame_ancestors)?,
+            sign_in: SignIn::new(settings)?,
             admission: Admission::new(limits.requests_per_organisation, limits.requests, limits.wait.into()),
             ledger_rows_max: limits.ledger_rows,
             export_stall: limits.export_stall.into(),

@@ -5,9 +5,10 @@ mod token;
 
 use crate::admission::Permit;
 use crate::app::App;
+use crate::cookie;
 use crate::problem::{Problem, ProblemKind};
 use axum::extract::{FromRequestParts, RawPathParams};
-use axum::http::header::{AUTHORIZATION, COOKIE};
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
 pub use keys::Keys;
@@ -17,7 +18,7 @@ pub use token::{Claims, Grant, demo_token};
 pub const PERMISSION: &str = "billing:view";
 /// The role that has every permission.
 pub const ADMIN_ROLE: &str = "Admin";
-/// Carries the token of a browser.
+/// The default of the setting `auth.cookie`, which the description of the API names.
 pub const COOKIE_NAME: &str = "audit_token";
 
 /// Someone with a valid token.
@@ -29,6 +30,8 @@ pub struct Caller(pub Claims);
 pub struct Viewer {
     /// The organisation, from the verified token: every query is bound to it.
     pub org_id: String,
+    /// All organisations that the token allows to see, in its order.
+    pub org_ids: Vec<String>,
     /// Freed when the request ends.
     pub permit: Permit,
 }
@@ -37,7 +40,7 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let token = token_of(parts).ok_or_else(|| {
+        let token = token_of(parts, &app.cookie).ok_or_else(|| {
             Problem::new(
                 ProblemKind::Unauthenticated,
                 "Send a token: the header `Authorization: Bearer <token>`, or the cookie of the signed-in session.",
@@ -63,7 +66,8 @@ impl FromRequestParts<App> for Viewer {
         }
         let org_id = grant.id.clone();
         let permit = app.admission.enter(&org_id).await?;
-        Ok(Self { org_id, permit })
+        let allowed = claims.orgs.into_iter().filter(|grant| grant.allows(PERMISSION));
+        Ok(Self { org_id, org_ids: allowed.map(|grant| grant.id).collect(), permit })
     }
 }
 
@@ -72,18 +76,13 @@ fn no_organisation() -> Problem {
     Problem::new(ProblemKind::NotFound, "There is no such organisation, or your token does not include it.")
 }
 
-fn token_of(parts: &Parts) -> Option<&str> {
+fn token_of<'a>(parts: &'a Parts, cookie_name: &str) -> Option<&'a str> {
     if let Some(authorization) = parts.headers.get(AUTHORIZATION) {
         // A header that is no bearer token is not passed over in favour of a cookie: the client meant it.
         let (scheme, token) = authorization.to_str().ok()?.split_once(' ')?;
         return scheme.eq_ignore_ascii_case("bearer").then(|| token.trim());
     }
-    let cookies = parts.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    cookies
-        .flat_map(|value| value.split(';'))
-        .filter_map(|cookie| cookie.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE_NAME)
-        .map(|(_, token)| token)
+    cookie::value_of(&parts.headers, cookie_name)
 }
 
 #[cfg(test)]
@@ -94,7 +93,7 @@ mod tests {
     fn token(headers: &[(&str, &str)]) -> Option<String> {
         let request =
             headers.iter().fold(Request::builder(), |request, (name, value)| request.header(*name, *value));
-        token_of(&request.body(()).unwrap().into_parts().0).map(str::to_owned)
+        token_of(&request.body(()).unwrap().into_parts().0, "audit_token").map(str::to_owned)
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What every request goes through: an id, a bound, a measure, a log line; and every answer: headers that keep
 //! browsers from doing anything unforeseen with it.
 
+use crate::app::App;
 use crate::metrics;
 use crate::problem::{Problem, ProblemKind};
-use axum::extract::{MatchedPath, Request};
+use anyhow::Context;
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -17,20 +19,29 @@ const REQUEST_ID_BYTES_MAX: usize = 64;
 /// Room for about a hundred members in a filter.
 const URI_BYTES_MAX: usize = 16 * 1024;
 
-const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
+const SECURITY_HEADERS: [(HeaderName, &str); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::X_FRAME_OPTIONS, "DENY"),
-    (header::REFERRER_POLICY, "no-referrer"),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (header::CACHE_CONTROL, "private, no-store"),
 ];
+/// What is no page shows nothing, loads nothing and is shown in no frame.
+const DATA_HEADERS: [(HeaderName, &str); 3] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+];
+/// Pages use what we serve ourselves, and nothing that stands in the page. `frame-ancestors` follows.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors ";
+/// Filters in an address are nobody else's business. Not `no-referrer`: browsers would then send `Origin: null` with
+/// our own forms.
+const PAGE_REFERRER_POLICY: HeaderValue = HeaderValue::from_static("same-origin");
 
 /// The layer around all handlers.
-pub async fn wrap(request: Request, next: Next) -> Response {
+pub async fn wrap(State(app): State<App>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let request_id = request_id(request.headers());
     let method = request.method().clone();
@@ -45,9 +56,7 @@ pub async fn wrap(request: Request, next: Next) -> Response {
     }
 
     let headers = response.headers_mut();
-    for (name, value) in SECURITY_HEADERS {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
-    }
+    secure(headers, &app.page_policy);
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         headers.insert(REQUEST_ID, value);
     }
@@ -65,6 +74,32 @@ pub async fn wrap(request: Request, next: Next) -> Response {
         }
     }
     response
+}
+
+/// The policy of pages, with the setting `pages.frame_ancestors`.
+///
+/// # Errors
+/// A setting that does not fit a header.
+pub fn page_policy(frame_ancestors: &str) -> anyhow::Result<HeaderValue> {
+    let ancestors = if frame_ancestors.trim().is_empty() { "'none'" } else { frame_ancestors.trim() };
+    HeaderValue::from_str(&format!("{PAGE_POLICY}{ancestors}"))
+        .context("pages.frame_ancestors does not fit a header")
+}
+
+fn secure(headers: &mut HeaderMap, page_policy: &HeaderValue) {
+    let fixed = |value| HeaderValue::from_static(value);
+    for (name, value) in SECURITY_HEADERS {
+        headers.entry(name).or_insert(fixed(value));
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if content_type.is_some_and(|kind| kind.starts_with("text/html")) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, page_policy.clone());
+        headers.insert(header::REFERRER_POLICY, PAGE_REFERRER_POLICY);
+    } else {
+        for (name, value) in DATA_HEADERS {
+            headers.entry(name).or_insert(fixed(value));
+        }
+    }
 }
 
 fn too_long() -> Response {

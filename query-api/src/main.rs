@@ -1,9 +1,10 @@
 //! The program `query-api`.
 
 use anyhow::ensure;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use query_api::auth::{Grant, demo_token};
 use query_api::settings::{QueryApiSettings, TokenAlgorithm};
+use query_api::sign_in;
 use service::run::CommonArgs;
 use service::settings::DurationSetting;
 use std::process::ExitCode;
@@ -23,18 +24,41 @@ enum Command {
     Run,
     /// Print a token signed with `auth.key`; for operators and demonstrations, needs HS256
     Token {
-        /// An organisation the token is for; may stand several times
-        #[arg(long, required = true)]
-        org: Vec<String>,
-        /// A permission in these organisations; may stand several times
-        #[arg(long, default_values_t = [query_api::auth::PERMISSION.to_owned()])]
-        permission: Vec<String>,
-        /// How long it holds
-        #[arg(long, default_value = "12h")]
-        lifetime: DurationSetting,
+        #[command(flatten)]
+        session: Session,
+    },
+    /// Print a link that signs one browser in, once; needs `pages.sign_in_links`
+    SignInLink {
+        #[command(flatten)]
+        session: Session,
+        /// Where the browser reaches the service; default `http.listener`
+        #[arg(long)]
+        base_url: Option<String>,
     },
     /// Print the OpenAPI document
     Openapi,
+}
+
+/// What somebody may see, and for how long.
+#[derive(Args)]
+struct Session {
+    /// An organisation; may stand several times
+    #[arg(long, required = true)]
+    org: Vec<String>,
+    /// A permission in these organisations; may stand several times
+    #[arg(long, default_values_t = [query_api::auth::PERMISSION.to_owned()])]
+    permission: Vec<String>,
+    /// How long it holds
+    #[arg(long, default_value = "12h")]
+    lifetime: DurationSetting,
+}
+
+impl Session {
+    fn grants(&self) -> Vec<Grant> {
+        let grant =
+            |id: &String| Grant { id: id.clone(), permissions: self.permission.clone(), roles: Vec::new() };
+        self.org.iter().map(grant).collect()
+    }
 }
 
 fn main() -> ExitCode {
@@ -48,7 +72,7 @@ fn main() -> ExitCode {
                 query_api::run(settings, listener, health, shutdown).await
             },
         ),
-        Command::Token { org, permission, lifetime } => {
+        Command::Token { session } => {
             service::run::command("query-api", &common, async |settings: QueryApiSettings, _| {
                 let is_secret =
                     settings.auth.algorithm == TokenAlgorithm::Hs256 && !settings.auth.key.is_empty();
@@ -56,9 +80,18 @@ fn main() -> ExitCode {
                     is_secret,
                     "tokens can only be made with auth.algorithm HS256 and its secret in auth.key"
                 );
-                let grant = |id| Grant { id, permissions: permission.clone(), roles: Vec::new() };
-                let grants = org.into_iter().map(grant).collect();
-                println!("{}", demo_token(settings.auth.key.expose(), grants, lifetime.get())?);
+                let token = demo_token(settings.auth.key.expose(), session.grants(), session.lifetime.get())?;
+                println!("{token}");
+                Ok(())
+            })
+        }
+        Command::SignInLink { session, base_url } => {
+            service::run::command("query-api", &common, async |settings: QueryApiSettings, _| {
+                let base_url = base_url.unwrap_or_else(|| format!("http://{}", settings.http.listener));
+                println!(
+                    "{}",
+                    sign_in::link(&settings, &base_url, session.grants(), session.lifetime.get())?
+                );
                 Ok(())
             })
         }

@@ -2,9 +2,14 @@
 
 use crate::app::App;
 use crate::problem::{Problem, ProblemKind};
-use crate::{docs, envelope, routes};
-use axum::routing::get;
+use crate::{docs, envelope, routes, sign_in};
+use axum::routing::{get, post};
 use axum::{Router, middleware};
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::compression::CompressionLayer;
+
+/// What fits one packet is not made faster by compression.
+const COMPRESSED_BYTES_MIN: u16 = 1_024;
 
 /// All resources.
 pub fn router(app: App) -> Router {
@@ -20,10 +25,20 @@ pub fn router(app: App) -> Router {
         .route("/openapi.json", get(docs::openapi_json))
         .route("/docs", get(docs::page))
         .route("/docs/style.css", get(docs::style))
+        .route("/sign-in", get(sign_in::landing).post(sign_in::exchange))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/signed-out", get(sign_in::signed_out))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn(envelope::wrap))
+        .layer(middleware::from_fn_with_state(app.clone(), envelope::wrap))
+        .layer(compression())
         .with_state(app)
+}
+
+/// Texts are sent in a tenth of their size. Exports are not: they are long, and made while they are sent.
+fn compression() -> CompressionLayer<impl Predicate> {
+    let worthwhile = SizeAbove::new(COMPRESSED_BYTES_MIN);
+    CompressionLayer::new().compress_when(worthwhile.and(NotForContentType::const_new("text/csv")))
 }
 
 async fn nothing_here() -> Problem {

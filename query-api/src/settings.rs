@@ -15,6 +15,8 @@ pub struct QueryApiSettings {
     pub http: HttpSettings,
     /// Who may ask.
     pub auth: AuthSettings,
+    /// The pages.
+    pub pages: PageSettings,
     /// How much at once.
     pub limits: LimitSettings,
     /// Where the data is.
@@ -51,6 +53,20 @@ pub struct AuthSettings {
     pub issuer: String,
     /// Required audience; empty for any.
     pub audience: String,
+    /// Name of the cookie that carries a browser's token.
+    pub cookie: String,
+}
+
+/// The section `[pages]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageSettings {
+    /// Whether one-time links are exchanged for the cookie; see [`crate::sign_in`].
+    pub sign_in_links: bool,
+    /// Where a page sends people whose session has ended; empty for nowhere.
+    pub sign_in_url: String,
+    /// Origins whose pages may show ours in a frame, parted by spaces; empty for none.
+    pub frame_ancestors: String,
 }
 
 /// How tokens are signed.
@@ -91,6 +107,7 @@ impl Settings for QueryApiSettings {
         let secs = DurationSetting::from_secs;
         check.within("http.header_timeout", self.http.header_timeout, secs(1)..=secs(60));
         self.auth.validate(check);
+        self.pages.validate(&self.auth, check);
         let limits = &self.limits;
         check.within("limits.requests_per_organisation", limits.requests_per_organisation, 1..=1000);
         check.within("limits.requests", limits.requests, 1..=10_000);
@@ -106,6 +123,12 @@ impl AuthSettings {
     fn validate(&self, check: &mut Check) {
         let secs = DurationSetting::from_secs;
         check.within("auth.jwks_refresh", self.jwks_refresh, secs(10)..=secs(24 * 3600));
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        check.that(
+            "auth.cookie",
+            !self.cookie.is_empty() && self.cookie.bytes().all(is_name),
+            "must be letters, digits, `_`, `-` and `.`",
+        );
         let key = self.key.expose();
         if self.jwks_url.is_empty() {
             let enough = self.algorithm != TokenAlgorithm::Hs256 || key.len() >= SECRET_BYTES_MIN;
@@ -124,6 +147,36 @@ impl AuthSettings {
             );
         }
     }
+}
+
+impl PageSettings {
+    fn validate(&self, auth: &AuthSettings, check: &mut Check) {
+        let signs = auth.algorithm == TokenAlgorithm::Hs256 && auth.jwks_url.is_empty();
+        let plain = auth.issuer.is_empty() && auth.audience.is_empty();
+        check.that(
+            "pages.sign_in_links",
+            !self.sign_in_links || (signs && plain),
+            "must be false unless this service signs tokens itself: auth.algorithm HS256 with its secret in auth.key, \
+             and neither auth.issuer nor auth.audience",
+        );
+        if !self.sign_in_url.is_empty() && !self.sign_in_url.starts_with('/') {
+            check.http_url("pages.sign_in_url", &self.sign_in_url);
+        }
+        check.that(
+            "pages.frame_ancestors",
+            self.frame_ancestors.split(' ').all(|source| source.is_empty() || is_frame_source(source)),
+            "must be origins such as https://app.example parted by spaces, or 'self', or empty",
+        );
+    }
+}
+
+/// Nothing in it may end the directive of the policy it is written into.
+fn is_frame_source(source: &str) -> bool {
+    let host = source.strip_prefix("https://").or_else(|| source.strip_prefix("http://"));
+    let is_host = |host: &str| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:*[]".contains(&byte))
+    };
+    source == "'self'" || host.is_some_and(is_host)
 }
 
 impl ServiceSettings for QueryApiSettings {
@@ -166,6 +219,35 @@ mod tests {
             ["auth.key"]
         );
         assert_eq!(mistakes(&[("AUTH_JWKS_URL", "id.example")]), ["auth.jwks_url"]);
+    }
+
+    #[test]
+    fn one_time_links_need_a_service_that_signs_tokens_itself() {
+        let secret = ("AUTH_KEY", "0123456789abcdef0123456789abcdef");
+        let links = ("PAGES_SIGN_IN_LINKS", "true");
+        assert!(mistakes(&[secret, links]).is_empty());
+        let refused = ["pages.sign_in_links"];
+        assert_eq!(mistakes(&[links, ("AUTH_JWKS_URL", "https://id.example/keys")]), refused);
+        assert_eq!(mistakes(&[links, secret, ("AUTH_ALGORITHM", "ES256")]), refused);
+        assert_eq!(mistakes(&[links, secret, ("AUTH_ISSUER", "https://id.example")]), refused);
+    }
+
+    #[test]
+    fn what_would_break_a_header_is_refused() {
+        let secret = ("AUTH_KEY", "0123456789abcdef0123456789abcdef");
+        for good in ["", "'self'", "https://app.example https://*.example:8443"] {
+            assert!(mistakes(&[secret, ("PAGES_FRAME_ANCESTORS", good)]).is_empty(), "{good}");
+        }
+        for bad in ["app.example", "https://a.example; script-src *", "https://a.example,b", "https://"] {
+            assert_eq!(
+                mistakes(&[secret, ("PAGES_FRAME_ANCESTORS", bad)]),
+                ["pages.frame_ancestors"],
+                "{bad}"
+            );
+        }
+        for bad in ["", "a b", "a;b", "a=b"] {
+            assert_eq!(mistakes(&[secret, ("AUTH_COOKIE", bad)]), ["auth.cookie"], "{bad}");
+        }
     }
 
     #[test]
