@@ -3,6 +3,7 @@
 
 use crate::app::App;
 use crate::metrics;
+use crate::page::problems::ProblemPage;
 use crate::problem::{Problem, ProblemKind};
 use anyhow::Context;
 use axum::extract::{MatchedPath, Request, State};
@@ -52,7 +53,9 @@ pub async fn wrap(State(app): State<App>, request: Request, next: Next) -> Respo
     let mut response = if fits { next.run(request).await } else { too_long() };
     let problem = response.extensions_mut().remove::<Problem>();
     if let Some(problem) = &problem {
-        response = problem.response(&request_id);
+        let page = response.extensions_mut().remove::<ProblemPage>();
+        response =
+            page.map_or_else(|| problem.response(&request_id), |page| page.response(problem, &request_id));
     }
 
     let headers = response.headers_mut();

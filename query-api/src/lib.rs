@@ -22,6 +22,7 @@ mod labels;
 pub mod metrics;
 pub mod openapi;
 mod origin;
+pub mod page;
 mod parameters;
 pub mod period;
 pub mod problem;

@@ -164,6 +164,11 @@ impl Problem {
         self.0.kind
     }
 
+    /// What happened and what to do.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// What is wrong with which parameter.
     pub fn mistakes(&self) -> &[Mistake] {
         &self.0.mistakes

@@ -16,6 +16,8 @@ pub struct Question {
 
 /// What an organisation is called.
 pub const ORGANISATION: &str = include_str!("../queries/organisation.sql");
+/// What several organisations are called.
+pub const ORGANISATION_NAMES: &str = include_str!("../queries/organisation_names.sql");
 /// Which stretches of time were touched.
 pub const TOUCHES: &str = include_str!("../queries/touches.sql");
 /// How far a partition is in the ledger.

@@ -2,11 +2,11 @@
 
 use crate::app::App;
 use crate::problem::{Problem, ProblemKind};
-use crate::{docs, envelope, routes, sign_in};
+use crate::{docs, envelope, page, routes, sign_in};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
-use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 /// What fits one packet is not made faster by compression.
 const COMPRESSED_BYTES_MIN: u16 = 1_024;
@@ -28,6 +28,7 @@ pub fn router(app: App) -> Router {
         .route("/sign-in", get(sign_in::landing).post(sign_in::exchange))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/signed-out", get(sign_in::signed_out))
+        .merge(page::router())
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(app.clone(), envelope::wrap))

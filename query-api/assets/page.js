@@ -1,0 +1,1 @@
+// What spares a reload. Everything works without it.

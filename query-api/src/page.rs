@@ -1,0 +1,32 @@
+//! The pages: Settings → Audit and Settings → Usage, rendered here and complete without a script.
+//!
+//! A page asks the same questions as the JSON resources ([`crate::ask`]), shows the same answers, and is cut at one
+//! snapshot. Handlers read the address ([`state`]), ask, and turn answers into views; templates only loop over views.
+
+pub mod assets;
+mod audit;
+mod cards;
+mod document;
+mod frame;
+mod pill;
+pub mod problems;
+mod settings;
+mod theme;
+mod words;
+
+use crate::app::App;
+use axum::Router;
+use axum::middleware;
+use axum::routing::{get, post};
+
+/// The pages and what they link to.
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/", get(settings::audit))
+        .route("/settings/audit", get(settings::audit))
+        .route("/settings/usage", get(settings::usage))
+        .route("/orgs/{org}/settings/audit", get(audit::get))
+        .route("/settings/theme/{theme}", post(theme::choose))
+        .layer(middleware::from_fn(problems::as_pages))
+        .route("/assets/{name}", get(assets::get))
+}

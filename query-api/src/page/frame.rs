@@ -1,0 +1,217 @@
+//! What stands around every page: title, tabs, organisation switcher, theme, and how complete the numbers are.
+
+use super::assets::{ICON, SCRIPT, STYLE};
+use super::theme::Theme;
+use super::words::{Moment, count};
+use crate::auth::Viewer;
+use crate::problem::Problem;
+use crate::queries;
+use crate::snapshot::Snapshot;
+use clickhouse::Row;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use std::collections::HashMap;
+use warehouse::Warehouse;
+
+/// The pages under Settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tab {
+    /// Every call.
+    Audit,
+    /// Totals and charts.
+    Usage,
+}
+
+/// A link to the same page of an organisation.
+#[derive(Debug)]
+pub struct Choice {
+    /// Its name.
+    pub name: String,
+    /// Where to.
+    pub href: String,
+    /// Whether it is the one shown.
+    pub current: bool,
+}
+
+/// The frame of a page. Templates that extend `base.html` have one in their field `frame`.
+#[derive(Debug)]
+pub struct Frame {
+    /// The document's title.
+    pub title: String,
+    /// The tabs; none on a page about a problem that belongs to no organisation.
+    pub tabs: Vec<Choice>,
+    /// The organisation's name; empty where none is shown.
+    pub organisation: String,
+    /// The organisations of the token, if several.
+    pub switcher: Vec<Choice>,
+    /// Light or dark.
+    pub theme: Theme,
+    /// Path and query of this page, percent-encoded, for the way back to it.
+    pub back: String,
+    /// The style sheet.
+    pub style: String,
+    /// The script.
+    pub script: String,
+    /// The icon.
+    pub icon: String,
+}
+
+/// Whose days, and through when everything is counted.
+#[derive(Debug)]
+pub struct Completeness {
+    /// `Europe/Berlin`.
+    pub zone: String,
+    /// Absent before the first call.
+    pub through: Option<Moment>,
+    /// Whether `through` lies on another day than today, so that its date must be said.
+    pub on_another_day: bool,
+    /// `25 minutes`, where the numbers are that far behind and the page is not one of an older snapshot.
+    pub behind: Option<String>,
+}
+
+/// All of a path segment or a query value that is no letter or digit, but for what is safe in both.
+const UNSAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// Ages below are normal: idle partitions are written down as complete now and then.
+const BEHIND_SECONDS: i64 = 60;
+
+#[derive(Row, Deserialize)]
+struct NameRow {
+    org_id: String,
+    display_name: String,
+}
+
+impl Tab {
+    /// What people call it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Audit => "Audit",
+            Self::Usage => "Usage",
+        }
+    }
+
+    /// Its path for an organisation.
+    pub fn path(self, org_id: &str) -> String {
+        let name = match self {
+            Self::Audit => "audit",
+            Self::Usage => "usage",
+        };
+        format!("/orgs/{}/settings/{name}", encoded(org_id))
+    }
+}
+
+impl Frame {
+    /// The frame of a page of an organisation. `title` goes before the organisation's name.
+    ///
+    /// # Errors
+    /// ClickHouse's, while reading the names of the other organisations of the token.
+    pub async fn of(
+        warehouse: &Warehouse,
+        viewer: &Viewer,
+        organisation: &str,
+        tab: Tab,
+        title: &str,
+        theme: Theme,
+        here: &str,
+    ) -> Result<Self, Problem> {
+        let tabs = [Tab::Audit, Tab::Usage].map(|each| Choice {
+            name: each.label().to_owned(),
+            href: each.path(&viewer.org_id),
+            current: each == tab,
+        });
+        let switcher =
+            if viewer.org_ids.len() > 1 { switcher(warehouse, viewer, tab).await? } else { Vec::new() };
+        let title = format!("{title} – {organisation}");
+        Ok(Self {
+            tabs: tabs.into(),
+            organisation: organisation.to_owned(),
+            switcher,
+            ..Self::bare(&title, theme, here)
+        })
+    }
+
+    /// The frame of a page that belongs to no organisation.
+    pub fn bare(title: &str, theme: Theme, here: &str) -> Self {
+        Self {
+            title: title.to_owned(),
+            tabs: Vec::new(),
+            organisation: String::new(),
+            switcher: Vec::new(),
+            theme,
+            back: encoded(here),
+            style: STYLE.path(),
+            script: SCRIPT.path(),
+            icon: ICON.path(),
+        }
+    }
+}
+
+async fn switcher(warehouse: &Warehouse, viewer: &Viewer, tab: Tab) -> Result<Vec<Choice>, Problem> {
+    let query = warehouse.read(queries::ORGANISATION_NAMES).param("org_ids", &viewer.org_ids);
+    let rows: Vec<NameRow> = warehouse.fetch_all("reading the organisations' names", query).await?;
+    let names: HashMap<String, String> = rows.into_iter().map(|row| (row.org_id, row.display_name)).collect();
+    let choices = viewer.org_ids.iter().map(|org_id| Choice {
+        name: names.get(org_id).unwrap_or(org_id).clone(),
+        href: tab.path(org_id),
+        current: *org_id == viewer.org_id,
+    });
+    let mut choices: Vec<Choice> = choices.collect();
+    choices.sort_by_cached_key(|choice| choice.name.to_lowercase());
+    Ok(choices)
+}
+
+impl Completeness {
+    /// What a snapshot knows.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let zone = snapshot.as_of.zone;
+        let now = Moment::of(zone, snapshot.as_of.now_ms);
+        let through = snapshot.complete_through_ms.map(|unix_ms| Moment::of(zone, unix_ms));
+        let age = snapshot.complete_through_ms.map_or(0, |unix_ms| (snapshot.as_of.now_ms - unix_ms) / 1000);
+        let late = age > BEHIND_SECONDS && !snapshot.pinned;
+        Self {
+            zone: zone.name().to_owned(),
+            on_another_day: through.as_ref().is_some_and(|through| through.date != now.date),
+            through,
+            behind: (late || snapshot.behind).then(|| ago(age)),
+        }
+    }
+}
+
+/// `40 seconds`, `25 minutes`, `3 hours`, `2 days`.
+fn ago(seconds: i64) -> String {
+    let seconds = u64::try_from(seconds).unwrap_or(0);
+    match seconds {
+        0..120 => count(seconds, "second"),
+        120..7_200 => count(seconds / 60, "minute"),
+        7_200..172_800 => count(seconds / 3_600, "hour"),
+        _ => count(seconds / 86_400, "day"),
+    }
+}
+
+/// A text as a path segment or a query value.
+pub fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, UNSAFE).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_told_in_one_unit() {
+        for (seconds, told) in [
+            (61, "61 seconds"),
+            (120, "2 minutes"),
+            (1_510, "25 minutes"),
+            (7_200, "2 hours"),
+            (200_000, "2 days"),
+        ] {
+            assert_eq!(ago(seconds), told);
+        }
+    }
+
+    #[test]
+    fn any_organisation_has_a_path() {
+        assert_eq!(Tab::Audit.path("org-acme"), "/orgs/org-acme/settings/audit");
+        assert_eq!(Tab::Usage.path("a/b?c"), "/orgs/a%2Fb%3Fc/settings/usage");
+    }
+}

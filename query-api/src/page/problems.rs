@@ -1,0 +1,83 @@
+//! Problems on pages: the same as the documents of the API, for people.
+
+use super::document::Document;
+use super::frame::Frame;
+use super::theme::Theme;
+use crate::problem::{Problem, ProblemKind};
+use askama::Template;
+use axum::extract::Request;
+use axum::http::{HeaderName, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+/// Marks a problem's response as one for people. The outermost layer writes it, because only that knows the id of the
+/// request.
+#[derive(Debug, Clone)]
+pub struct ProblemPage {
+    theme: Theme,
+    here: String,
+}
+
+#[derive(Template)]
+#[template(path = "problem.html", whitespace = "minimize")]
+struct View {
+    frame: Frame,
+    heading: &'static str,
+    detail: String,
+    request_id: String,
+    /// Whether trying again may help.
+    again: bool,
+}
+
+/// The layer around the handlers of pages.
+pub async fn as_pages(theme: Theme, request: Request, next: Next) -> Response {
+    let here = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+    let mut response = next.run(request).await;
+    if response.extensions().get::<Problem>().is_some() {
+        response.extensions_mut().insert(ProblemPage { theme, here });
+    }
+    response
+}
+
+impl ProblemPage {
+    /// The page about a problem.
+    pub fn response(self, problem: &Problem, request_id: &str) -> Response {
+        let heading = heading(problem.kind());
+        let detail = match problem.kind() {
+            ProblemKind::Unauthenticated => "Sign in again to go on.".to_owned(),
+            _ => problem.detail().to_owned(),
+        };
+        let view = View {
+            frame: Frame::bare(heading, self.theme, &self.here),
+            heading,
+            detail,
+            request_id: request_id.to_owned(),
+            again: problem.kind().status().is_server_error()
+                || problem.kind() == ProblemKind::TooManyRequests,
+        };
+        let document = problem.response(request_id);
+        let mut response = (document.status(), Document(view)).into_response();
+        const KEPT: [HeaderName; 4] =
+            [header::RETRY_AFTER, header::WWW_AUTHENTICATE, header::ALLOW, header::CACHE_CONTROL];
+        for name in KEPT {
+            if let Some(value) = document.headers().get(&name) {
+                response.headers_mut().insert(name, value.clone());
+            }
+        }
+        response
+    }
+}
+
+fn heading(kind: ProblemKind) -> &'static str {
+    match kind {
+        ProblemKind::InvalidParameter | ProblemKind::UriTooLong => "This link is not right",
+        ProblemKind::Unauthenticated => "Your session has ended",
+        ProblemKind::Forbidden => "You cannot see this page",
+        ProblemKind::NotFound => "There is no such page",
+        ProblemKind::MethodNotAllowed => "This page can only be read",
+        ProblemKind::TooManyRequests => "Too many pages at once",
+        ProblemKind::Internal => "Something is wrong on our side",
+        ProblemKind::Unavailable => "The numbers cannot be read just now",
+        ProblemKind::NotStarted => "No AI calls yet",
+    }
+}

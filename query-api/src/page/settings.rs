@@ -1,0 +1,34 @@
+//! Pages without an organisation in their address: on to the first one the token allows to see.
+
+use crate::auth::{Caller, PERMISSION};
+use crate::page::frame::Tab;
+use crate::problem::{Problem, ProblemKind};
+use axum::http::Uri;
+use axum::response::Redirect;
+
+/// `GET /settings/audit`, and `/`.
+///
+/// # Errors
+/// No token, or none that allows anything.
+pub async fn audit(caller: Caller, uri: Uri) -> Result<Redirect, Problem> {
+    on_to(Tab::Audit, &caller, &uri)
+}
+
+/// `GET /settings/usage`.
+///
+/// # Errors
+/// As [`audit`].
+pub async fn usage(caller: Caller, uri: Uri) -> Result<Redirect, Problem> {
+    on_to(Tab::Usage, &caller, &uri)
+}
+
+fn on_to(tab: Tab, Caller(claims): &Caller, uri: &Uri) -> Result<Redirect, Problem> {
+    let allowed = claims.orgs.iter().find(|grant| grant.allows(PERMISSION)).ok_or_else(|| {
+        Problem::new(
+            ProblemKind::Forbidden,
+            "You need the permission billing:view to see AI usage. Ask an Org Admin.",
+        )
+    })?;
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    Ok(Redirect::to(&format!("{}{query}", tab.path(&allowed.id))))
+}

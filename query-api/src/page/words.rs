@@ -1,0 +1,7 @@
+//! Numbers, money, days and times as English readers expect them (CLDR `en`), and never rounded where they are exact.
+
+mod dates;
+mod numbers;
+
+pub use dates::{Moment, day, days, days_spoken};
+pub use numbers::{MINUS, count, decimal, decimal_with, fraction_digits, money, number};
