@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
 
+mod api;
+mod killed;
 mod python_emitter;
 mod tidy;
 mod tie_out;

@@ -59,16 +59,17 @@ async fn a_log_that_ends_with_a_transaction_is_read_to_its_end() {
 async fn old_batches_are_folded_while_calls_arrive_and_no_sum_changes() {
     let room = Room::new(&Stack::shared(), "fold").await;
     let mut load = Load::default();
+    // Most rows are signs of life, which cost less than batches.
     let often = [
         ("BATCH_ROWS_MAX", "20"),
         ("FOLD_INTERVAL", "1s"),
         ("FOLD_ROWS_MAX", "100"),
         ("FOLD_KEEP", "10"),
-        ("IDLE_INTERVAL", "100ms"),
+        ("IDLE_INTERVAL", "50ms"),
     ];
     let worker = Worker::start(&room, &often).await;
     eventually("batches to be folded", async || {
-        publish(&room, "calls", &load.more(1000)).await;
+        publish(&room, "calls", &load.more(100)).await;
         ledger::caught_up(&room).await;
         let folded = worker.metric("ingest_folded_rows_total", "").await;
         if folded > 100 { Ok(()) } else { Err(format!("{folded} rows folded")) }
