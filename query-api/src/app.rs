@@ -23,6 +23,8 @@ pub struct Parts {
     pub keys: Keys,
     /// See the setting `auth.cookie`.
     pub cookie: String,
+    /// See the setting `pages.sign_in_url`.
+    pub sign_in_url: String,
     /// The Content-Security-Policy of pages.
     pub page_policy: HeaderValue,
     /// Signs browsers in by one-time links, where that is enabled.
@@ -46,6 +48,7 @@ impl App {
             warehouse: Warehouse::new(&settings.clickhouse),
             keys: Keys::new(&settings.auth)?,
             cookie: settings.auth.cookie.clone(),
+            sign_in_url: settings.pages.sign_in_url.clone(),
             page_policy: envelope::page_policy(&settings.pages.frame_ancestors)?,
             sign_in: SignIn::new(settings)?,
             admission: Admission::new(limits.requests_per_organisation, limits.requests, limits.wait.into()),

@@ -6,27 +6,31 @@
 pub mod assets;
 mod audit;
 mod cards;
-mod document;
-mod frame;
+pub mod document;
+pub mod frame;
 mod pill;
 pub mod problems;
 mod settings;
-mod theme;
-mod words;
+pub mod theme;
+pub mod words;
 
 use crate::app::App;
+use crate::sign_in;
 use axum::Router;
 use axum::middleware;
 use axum::routing::{get, post};
 
 /// The pages and what they link to.
-pub fn router() -> Router<App> {
+pub fn router(app: &App) -> Router<App> {
     Router::new()
         .route("/", get(settings::audit))
         .route("/settings/audit", get(settings::audit))
         .route("/settings/usage", get(settings::usage))
         .route("/orgs/{org}/settings/audit", get(audit::get))
         .route("/settings/theme/{theme}", post(theme::choose))
-        .layer(middleware::from_fn(problems::as_pages))
+        .route("/sign-in", get(sign_in::landing).post(sign_in::exchange))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/signed-out", get(sign_in::signed_out))
+        .layer(middleware::from_fn_with_state(app.clone(), problems::as_pages))
         .route("/assets/{name}", get(assets::get))
 }

@@ -2,8 +2,8 @@
 
 use crate::app::App;
 use crate::problem::{Problem, ProblemKind};
-use crate::{docs, envelope, page, routes, sign_in};
-use axum::routing::{get, post};
+use crate::{docs, envelope, page, routes};
+use axum::routing::get;
 use axum::{Router, middleware};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
@@ -25,10 +25,7 @@ pub fn router(app: App) -> Router {
         .route("/openapi.json", get(docs::openapi_json))
         .route("/docs", get(docs::page))
         .route("/docs/style.css", get(docs::style))
-        .route("/sign-in", get(sign_in::landing).post(sign_in::exchange))
-        .route("/sign-out", post(sign_in::sign_out))
-        .route("/signed-out", get(sign_in::signed_out))
-        .merge(page::router())
+        .merge(page::router(&app))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(app.clone(), envelope::wrap))

@@ -11,13 +11,14 @@ use crate::app::App;
 use crate::auth::{Grant, demo_token};
 use crate::cookie;
 use crate::origin::SameOrigin;
+use crate::page::theme::Theme;
 use crate::parameters::Parameters;
 use crate::problem::{Problem, ProblemKind};
 use crate::settings::QueryApiSettings;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use code::{CodeError, Codes, Invitation, new_code};
+use code::{Codes, Invitation, new_code};
 use service::settings::Secret;
 use std::time::Duration;
 
@@ -73,32 +74,36 @@ pub fn link(
 /// `GET /sign-in`: what the link opens. Takes nothing.
 ///
 /// # Errors
-/// A code that would be refused.
-pub async fn landing(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Result<Response, Problem> {
-    let sign_in = enabled(&app)?;
+/// When links are not enabled, or the address holds more than a code.
+pub async fn landing(State(app): State<App>, theme: Theme, uri: Uri) -> Result<Response, Problem> {
     let code = code_of(uri.query())?;
-    let invitation = sign_in.codes.look_at(&code).map_err(refused)?;
-    view::landing(&headers, &code, &invitation.orgs)
+    Ok(match enabled(&app)?.codes.look_at(&code) {
+        Ok(invitation) => view::landing(theme, &uri, &code, &invitation),
+        Err(error) => view::refused(theme, error),
+    })
 }
 
-/// `POST /sign-in`: takes the code, sets the cookie and shows the first organisation's audit log.
+/// `POST /sign-in`: takes the code, sets the cookie and goes on to the first organisation's audit log.
 ///
 /// # Errors
-/// A code that is refused, or a form of another site.
+/// When links are not enabled, or a form of another site.
 pub async fn exchange(
     State(app): State<App>,
     _: SameOrigin,
+    theme: Theme,
     headers: HeaderMap,
     form: String,
 ) -> Result<Response, Problem> {
     let sign_in = enabled(&app)?;
     let code = code_of(Some(&form))?;
-    let Invitation { orgs, session_seconds, .. } = sign_in.codes.take(&code).map_err(refused)?;
-    let target = orgs.first().map_or("/".to_owned(), |grant| view::audit_path(&grant.id));
+    let Invitation { orgs, session_seconds, .. } = match sign_in.codes.take(&code) {
+        Ok(invitation) => invitation,
+        Err(error) => return Ok(view::refused(theme, error)),
+    };
     let session = Duration::from_secs(session_seconds);
     let token = demo_token(sign_in.secret.expose(), orgs, session)
         .map_err(|error| Problem::internal(error.as_ref()))?;
-    Ok(with_cookie(&app, &headers, &token, session, &target))
+    Ok(with_cookie(&app, &headers, &token, session, "/settings/audit"))
 }
 
 /// `POST /sign-out`: deletes the cookie.
@@ -118,9 +123,9 @@ pub async fn sign_out(
 ///
 /// # Errors
 /// When links are not enabled.
-pub async fn signed_out(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
+pub async fn signed_out(State(app): State<App>, theme: Theme) -> Result<Response, Problem> {
     enabled(&app)?;
-    view::signed_out(&headers)
+    Ok(view::signed_out(theme))
 }
 
 fn enabled(app: &App) -> Result<&SignIn, Problem> {
@@ -137,10 +142,6 @@ fn code_of(form: Option<&str>) -> Result<String, Problem> {
     let code = parameters.one("code").unwrap_or_default();
     parameters.finish()?;
     Ok(code)
-}
-
-fn refused(error: CodeError) -> Problem {
-    Problem::new(ProblemKind::Unauthenticated, error.to_string())
 }
 
 /// 303: the browser goes on with a GET, and going back does not send the form again.

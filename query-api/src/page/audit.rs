@@ -37,7 +37,7 @@ pub async fn get(
     let organisation = &snapshot.organisation.display_name;
     let here = uri.to_string();
     let frame =
-        Frame::of(&app.warehouse, &viewer, organisation, Tab::Audit, "Audit – This month", theme, &here)
+        Frame::of(&app, &viewer, organisation, Tab::Audit, "Audit – This month", theme, &here)
             .await?;
     let complete = Completeness::of(&snapshot);
     Ok(Document(View { frame, complete, cards: CardsView::of(&cards, &snapshot) }))

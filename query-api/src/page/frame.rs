@@ -3,6 +3,7 @@
 use super::assets::{ICON, SCRIPT, STYLE};
 use super::theme::Theme;
 use super::words::{Moment, count};
+use crate::app::App;
 use crate::auth::Viewer;
 use crate::problem::Problem;
 use crate::queries;
@@ -44,6 +45,8 @@ pub struct Frame {
     pub organisation: String,
     /// The organisations of the token, if several.
     pub switcher: Vec<Choice>,
+    /// Whether the reader signed in here and can sign out here.
+    pub sign_out: bool,
     /// Light or dark.
     pub theme: Theme,
     /// Path and query of this page, percent-encoded, for the way back to it.
@@ -105,7 +108,7 @@ impl Frame {
     /// # Errors
     /// ClickHouse's, while reading the names of the other organisations of the token.
     pub async fn of(
-        warehouse: &Warehouse,
+        app: &App,
         viewer: &Viewer,
         organisation: &str,
         tab: Tab,
@@ -119,12 +122,13 @@ impl Frame {
             current: each == tab,
         });
         let switcher =
-            if viewer.org_ids.len() > 1 { switcher(warehouse, viewer, tab).await? } else { Vec::new() };
+            if viewer.org_ids.len() > 1 { switcher(&app.warehouse, viewer, tab).await? } else { Vec::new() };
         let title = format!("{title} – {organisation}");
         Ok(Self {
             tabs: tabs.into(),
             organisation: organisation.to_owned(),
             switcher,
+            sign_out: app.sign_in.is_some(),
             ..Self::bare(&title, theme, here)
         })
     }
@@ -136,6 +140,7 @@ impl Frame {
             tabs: Vec::new(),
             organisation: String::new(),
             switcher: Vec::new(),
+            sign_out: false,
             theme,
             back: encoded(here),
             style: STYLE.path(),

@@ -3,9 +3,10 @@
 use super::document::Document;
 use super::frame::Frame;
 use super::theme::Theme;
+use crate::app::App;
 use crate::problem::{Problem, ProblemKind};
 use askama::Template;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -16,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 pub struct ProblemPage {
     theme: Theme,
     here: String,
+    sign_in_url: String,
 }
 
 #[derive(Template)]
@@ -27,14 +29,16 @@ struct View {
     request_id: String,
     /// Whether trying again may help.
     again: bool,
+    /// Where to sign in; empty where that does not help, or nobody said where.
+    sign_in_url: String,
 }
 
 /// The layer around the handlers of pages.
-pub async fn as_pages(theme: Theme, request: Request, next: Next) -> Response {
+pub async fn as_pages(State(app): State<App>, theme: Theme, request: Request, next: Next) -> Response {
     let here = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
     let mut response = next.run(request).await;
     if response.extensions().get::<Problem>().is_some() {
-        response.extensions_mut().insert(ProblemPage { theme, here });
+        response.extensions_mut().insert(ProblemPage { theme, here, sign_in_url: app.sign_in_url.clone() });
     }
     response
 }
@@ -43,9 +47,9 @@ impl ProblemPage {
     /// The page about a problem.
     pub fn response(self, problem: &Problem, request_id: &str) -> Response {
         let heading = heading(problem.kind());
-        let detail = match problem.kind() {
-            ProblemKind::Unauthenticated => "Sign in again to go on.".to_owned(),
-            _ => problem.detail().to_owned(),
+        let (detail, sign_in_url) = match problem.kind() {
+            ProblemKind::Unauthenticated => ("Sign in again to go on.".to_owned(), self.sign_in_url),
+            _ => (problem.detail().to_owned(), String::new()),
         };
         let view = View {
             frame: Frame::bare(heading, self.theme, &self.here),
@@ -54,6 +58,7 @@ impl ProblemPage {
             request_id: request_id.to_owned(),
             again: problem.kind().status().is_server_error()
                 || problem.kind() == ProblemKind::TooManyRequests,
+            sign_in_url,
         };
         let document = problem.response(request_id);
         let mut response = (document.status(), Document(view)).into_response();
