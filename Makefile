@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-.PHONY: help demo down test test-unit fmt lint docs bench clean
+.PHONY: help demo down test test-unit storm fmt lint docs bench clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,10 @@ test: ## all tests on the real engines, which are started and stopped on free po
 
 test-unit: ## only the tests that need no engine
 	cargo test --workspace --lib --bins
+
+storm: ## a long kill storm: SEED=… EVENTS=1000000 KILLS=500 SECONDS=900
+	STORM_SEED=$(SEED) STORM_EVENTS=$(or $(EVENTS),1000000) STORM_KILLS=$(or $(KILLS),500) STORM_SECONDS=$(or $(SECONDS),900) \
+	  tests/run -- -p system-tests --test storm -- --nocapture
 
 fmt: ## format the code
 	cargo fmt --all

@@ -2,7 +2,7 @@
 
 use crate::eventually;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -26,6 +26,16 @@ impl Process {
             "{} is not built: run `make test`, or `cargo build --workspace`",
             path.display()
         );
+        Self::run(binary, &path, arguments, environment)
+    }
+
+    /// Starts this very test program again, to run one of its tests as a process of its own.
+    pub fn spawn_test(test: &str, environment: &[(String, String)]) -> Self {
+        let program = std::env::current_exe().expect("the path of this test");
+        Self::run(test, &program, &["--exact", test, "--nocapture"], environment)
+    }
+
+    fn run(binary: &str, path: &Path, arguments: &[&str], environment: &[(String, String)]) -> Self {
         let mut child = Command::new(path)
             .args(arguments)
             .envs(environment.iter().cloned())
@@ -56,6 +66,11 @@ impl Process {
     /// Everything it has said so far, line by line.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().map(|log| log.clone()).unwrap_or_default()
+    }
+
+    /// Whether a line of its log holds `text` by now.
+    pub fn has_said(&self, text: &str) -> bool {
+        self.log.lock().is_ok_and(|log| log.iter().any(|line| line.contains(text)))
     }
 
     /// Waits until a line of its log holds `text`, and returns the line.

@@ -49,7 +49,7 @@ impl Stack {
         Self { dir, variables, owned: None }
     }
 
-    /// A stack of the test's own, stopped and removed at its end.
+    /// A stack of the test's own, stopped and removed at its end; where the test failed, only stopped.
     ///
     /// # Panics
     /// If it does not start; the reason is what the script says.
@@ -59,6 +59,11 @@ impl Stack {
         script(&dir, &["start", "--free-ports"]);
         let variables = variables(&dir);
         Self { dir, variables, owned: Some(owned) }
+    }
+
+    /// The folder with its data and logs.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// A value of the stack's environment, e.g. `KAFKA_BROKERS`.
@@ -121,7 +126,15 @@ impl Drop for Stack {
                     let _ = rustix::process::kill_process(pid, rustix::process::Signal::CONT);
                 }
             }
-            let _ = command(&self.dir, &["wipe"]).output();
+            if std::thread::panicking() {
+                let _ = command(&self.dir, &["stop"]).output();
+                if let Some(owned) = &mut self.owned {
+                    owned.disable_cleanup(true);
+                }
+                eprintln!("the stack's data and logs are kept in {}", self.dir.display());
+            } else {
+                let _ = command(&self.dir, &["wipe"]).output();
+            }
         }
     }
 }

@@ -1,0 +1,88 @@
+//! What the topics hold, read by a consumer of the judge's own.
+
+use anyhow::Context;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Headers;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Message};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// One message.
+pub struct Letter {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// Its key as text.
+    pub key: String,
+    /// Its bytes.
+    pub payload: Option<Vec<u8>>,
+    /// Its headers as text.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// A topic that is read on and on.
+pub struct Topic {
+    brokers: String,
+    name: String,
+    /// Next offset of each partition.
+    pub next: Vec<i64>,
+}
+
+impl Topic {
+    /// From its start.
+    pub fn new(brokers: &str, name: String, partitions: u32) -> Self {
+        Self { brokers: brokers.to_owned(), name, next: vec![0; partitions as usize] }
+    }
+
+    /// Where the logs end now.
+    pub fn ends(&self) -> anyhow::Result<Vec<i64>> {
+        let consumer = self.consumer()?;
+        let end = |partition| {
+            let (_, end) = consumer.fetch_watermarks(&self.name, partition, Duration::from_secs(20))?;
+            Ok(end)
+        };
+        (0..self.next.len() as i32).map(end).collect()
+    }
+
+    /// Reads from where it was up to the ends that the logs have now.
+    pub fn read_on(&mut self, mut visit: impl FnMut(Letter)) -> anyhow::Result<()> {
+        let ends = self.ends()?;
+        let consumer = self.consumer()?;
+        let mut list = TopicPartitionList::new();
+        for (partition, next) in self.next.iter().enumerate() {
+            list.add_partition_offset(&self.name, partition as i32, Offset::Offset(*next))?;
+        }
+        consumer.assign(&list)?;
+        while self.next.iter().zip(&ends).any(|(next, end)| next < end) {
+            let message = consumer.poll(Duration::from_secs(30)).context("Kafka says nothing for 30 s")??;
+            let at = &mut self.next[message.partition() as usize];
+            anyhow::ensure!(message.offset() == *at, "offset {at} is missing in {}", self.name);
+            if *at >= ends[message.partition() as usize] {
+                continue;
+            }
+            *at += 1;
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let headers = message.headers().map(|all| {
+                let pairs = all.iter().map(|one| (one.key.to_owned(), text(one.value.unwrap_or_default())));
+                pairs.collect()
+            });
+            visit(Letter {
+                partition: message.partition(),
+                offset: message.offset(),
+                key: text(message.key().unwrap_or_default()),
+                payload: message.payload().map(<[u8]>::to_vec),
+                headers: headers.unwrap_or_default(),
+            });
+        }
+        Ok(())
+    }
+
+    fn consumer(&self) -> anyhow::Result<BaseConsumer> {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers).set("group.id", "the-judge");
+        config.set("enable.auto.commit", "false").set("auto.offset.reset", "error");
+        Ok(config.create()?)
+    }
+}
