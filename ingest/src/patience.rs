@@ -12,24 +12,22 @@ use warehouse::{ErrorKind, WarehouseError};
 
 /// An error that knows whether somebody must act before the same attempt can succeed.
 pub trait Advice: Error + 'static {
-    /// What to do; `None` if it is enough to wait.
+    /// What to do, unless the error's own text says it.
     fn advice(&self) -> Option<String>;
+
+    /// Whether waiting alone cannot help.
+    fn needs_person(&self) -> bool {
+        self.advice().is_some()
+    }
 }
 
 impl Advice for WarehouseError {
     fn advice(&self) -> Option<String> {
-        if self.kind() != ErrorKind::Permanent {
-            return None;
-        }
-        let advice = match self.code() {
-            Some(60 | 81 | 16 | 47) => "the schema is missing or old: run the migrations on this database",
-            Some(192..=195 | 516) => {
-                "set clickhouse.user and clickhouse.password to those of a user that may log in"
-            }
-            Some(497) => "grant INSERT, SELECT and ALTER DELETE on our tables to clickhouse.user",
-            _ => "ClickHouse refuses this statement; it will be tried again until somebody mends the cause",
-        };
-        Some(advice.to_owned())
+        None
+    }
+
+    fn needs_person(&self) -> bool {
+        self.kind() == ErrorKind::Permanent
     }
 }
 
@@ -122,11 +120,17 @@ impl<E: Advice> Trouble<E> {
     /// Tells a person what to do, if somebody must act and it was not the last thing told.
     fn of(error: E, name: &str, told: &Mutex<Option<String>>) -> Self {
         let advice = error.advice();
+        let trouble = match &advice {
+            Some(advice) => format!("{advice}: {}", chain(&error)),
+            None => chain(&error),
+        };
         let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(advice) = advice.as_ref().filter(|_| *told != advice) {
-            tracing::error!("cannot {name}: {advice}: {}", chain(&error));
+        if !error.needs_person() {
+            *told = None;
+        } else if told.as_ref() != Some(&trouble) {
+            tracing::error!("cannot {name}: {trouble}");
+            *told = Some(trouble);
         }
-        told.clone_from(&advice);
         match advice {
             Some(advice) => Self::NeedsPerson { advice, source: error },
             None => Self::Passing(error),

@@ -57,6 +57,13 @@ impl Advice for NotReady {
             }
         }
     }
+
+    fn needs_person(&self) -> bool {
+        match self {
+            Self::Warehouse(error) => error.needs_person(),
+            other => other.advice().is_some(),
+        }
+    }
 }
 
 /// Waits until everything is there, and makes what may be made.

@@ -3,15 +3,16 @@
 use crate::metrics;
 use crate::settings::RollupSettings;
 use crate::worker::{FAIL_POINTS, Step, Worker};
-use anyhow::Context;
+use service::error::chain;
 use service::failpoint;
 use service::health::{Component, Health};
 use service::retry::{Backoff, Retry, Verdict};
 use service::shutdown::Shutdown;
 use service::tasks::TaskSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
-use warehouse::Warehouse;
+use warehouse::{Warehouse, WarehouseError};
 
 /// Delays between attempts while ClickHouse is away.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -25,8 +26,11 @@ const REST_MAX: Duration = Duration::from_secs(5);
 
 /// Runs the worker until the end is asked for.
 ///
+/// Whatever ClickHouse says is waited for, without end: ending would only be restarted. What needs a person, such as a wrong
+/// password or a missing schema, is logged at ERROR.
+///
 /// # Errors
-/// What waiting cannot mend: a missing schema, a wrong password, a fail point that does not exist.
+/// A fail point that does not exist.
 pub async fn run(settings: RollupSettings, health: Health, shutdown: Shutdown) -> anyhow::Result<()> {
     failpoint::init(&FAIL_POINTS)?;
     metrics::describe();
@@ -40,20 +44,17 @@ async fn work(settings: RollupSettings, component: Component, shutdown: Shutdown
     let warehouse = Warehouse::new(&settings.clickhouse);
     let worker = Mutex::new(Worker::new(warehouse, settings.worker.clone(), shutdown.clone()));
     let retry = Retry::new("do a step", &component, &shutdown, Backoff::new(RETRY_FIRST, RETRY_MAX));
-    let verdict = |error: &warehouse::WarehouseError| {
-        if error.is_transient() { Verdict::Retry } else { Verdict::Permanent }
+    let is_told = AtomicBool::new(false);
+    let verdict = |error: &WarehouseError| {
+        if !error.is_transient() && !is_told.swap(true, Ordering::Relaxed) {
+            tracing::error!("somebody must act: {}", chain(error));
+        }
+        Verdict::Retry
     };
     while !shutdown.is_triggered() {
         let began = Instant::now();
-        let step = match retry.run(verdict, async || worker.lock().await.step().await).await {
-            Ok(step) => step,
-            Err(service::retry::RetryError::Shutdown { .. }) => break,
-            Err(error) => {
-                return Err(error).context(
-                    "the worker cannot go on; is the schema there and up to date (`warehouse migrate`)?",
-                );
-            }
-        };
+        let Ok(step) = retry.run(verdict, async || worker.lock().await.step().await).await else { break };
+        is_told.store(false, Ordering::Relaxed);
         if step == Step::NoSource {
             component
                 .waiting("a source of calls in the ledger: ingest records it when it first reads the topic");

@@ -28,13 +28,20 @@ pub struct Published<'a> {
 impl Api {
     /// Starts one as the read-only user, and waits until it is ready.
     pub async fn start(stack: &Stack, room: &Room, organisations: &[String]) -> Self {
+        let api = Self::spawn(stack, room, organisations).await;
+        api.process.ready().await;
+        api
+    }
+
+    /// Starts one and waits until it listens, ready or not.
+    pub async fn spawn(stack: &Stack, room: &Room, organisations: &[String]) -> Self {
         let environment = [
             ("HTTP_LISTENER", "127.0.0.1:0"),
             ("AUTH_KEY", KEY),
             ("CLICKHOUSE_USER", stack.variable("CLICKHOUSE_READER_USER")),
             ("CLICKHOUSE_PASSWORD", stack.variable("CLICKHOUSE_READER_PASSWORD")),
         ];
-        let process = room.start("query-api", &environment).await;
+        let process = room.spawn("query-api", &[], &environment);
         let line = process.says("API on http://").await;
         let address =
             line.split("API on ").nth(1).and_then(|rest| rest.split(',').next()).unwrap().to_owned();

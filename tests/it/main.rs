@@ -4,6 +4,7 @@
 
 mod api;
 mod killed;
+mod outage;
 mod python_emitter;
 mod tidy;
 mod tie_out;

@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum WarehouseError {
     /// ClickHouse answered with an exception, or could not be reached.
-    #[error("ClickHouse, while {doing}")]
+    #[error("ClickHouse, while {doing}{}", in_brackets(advice(source)))]
     Engine {
         /// What we were doing.
         doing: &'static str,
@@ -71,6 +71,29 @@ impl WarehouseError {
     }
 }
 
+/// What somebody can do about the commonest causes; it stands in the error's text, wherever that is shown.
+fn advice(source: &clickhouse::error::Error) -> Option<&'static str> {
+    use clickhouse::error::Error;
+    match source {
+        Error::Network(_) => Some("is it running, and is clickhouse.url right?"),
+        Error::BadResponse(text) => match code_in(text)? {
+            16 | 47 | 60 | 81 => {
+                Some("the schema is missing or old: run `warehouse migrate` on this database")
+            }
+            192..=195 | 516 => {
+                Some("set clickhouse.user and clickhouse.password to those of a user that may log in")
+            }
+            164 | 497 => Some("grant clickhouse.user what it needs on our tables; README.md lists it"),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn in_brackets(advice: Option<&str>) -> String {
+    advice.map(|advice| format!(" ({advice})")).unwrap_or_default()
+}
+
 /// Timeout (159), too many queries (202), socket and network (209, 210), memory limit (241), read-only table (242),
 /// too many parts (252), too few live replicas (285), unknown status of insert (319), cannot write to the disk
 /// (243: not enough space), no free connection (203), all replicas lost or stale (279, 369), Keeper (999),
@@ -99,6 +122,17 @@ mod tests {
         assert_eq!(kind("Code: 516. DB::Exception: Authentication failed"), ErrorKind::Permanent);
         assert_eq!(kind("Code: 241. DB::Exception: memory limit exceeded"), ErrorKind::Transient);
         assert_eq!(kind("502 Bad Gateway"), ErrorKind::Transient);
+    }
+
+    #[test]
+    fn the_commonest_causes_come_with_what_to_do() {
+        let text = |answer: &str| {
+            let source = clickhouse::error::Error::BadResponse(answer.into());
+            WarehouseError::Engine { doing: "testing", source }.to_string()
+        };
+        assert!(text("Code: 516. DB::Exception: x").contains("set clickhouse.user and clickhouse.password"));
+        assert!(text("Code: 81. DB::Exception: x").contains("run `warehouse migrate`"));
+        assert_eq!(text("Code: 241. DB::Exception: x"), "ClickHouse, while testing");
     }
 
     #[test]

@@ -90,7 +90,7 @@ async fn a_missing_schema_is_waited_for_and_named() {
     let room = Room::new(&stack, "schema").await;
     let late = format!("{}_late", room.name);
     let mut worker = Worker::spawn(&room, &[("CLICKHOUSE_DATABASE", &late), ("RETRY_MAX", "200ms")]).await;
-    worker.waits_for("run the migrations").await;
+    worker.waits_for("run `warehouse migrate` on this database").await;
     let settings = serde_json::json!({
         "url": stack.variable("CLICKHOUSE_URL"),
         "user": stack.variable("CLICKHOUSE_USER"),

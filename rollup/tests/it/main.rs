@@ -4,6 +4,7 @@
 
 mod crash;
 mod levels;
+mod outage;
 mod rebuild;
 mod routes;
 mod verify;
