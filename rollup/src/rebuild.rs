@@ -63,10 +63,7 @@ pub async fn rebuild(
         .await?
         .context("no source of calls is recorded: there is nothing to rebuild")?;
     let counts = queries::touch_counts(&warehouse, &selection.orgs).await?;
-    if let Some(unknown) = selection.orgs.iter().find(|org| !counts.iter().any(|(org_id, _)| org_id == *org))
-    {
-        bail!("organisation `{unknown}` has no calls; check its spelling");
-    }
+    selection.refuse_nothing(&counts)?;
     let generation = before.generation + 1;
     queries::raise_generation(&warehouse, generation, reason).await?;
     // Read again, so that everything the older generation could still be right about lies before.

@@ -1,5 +1,6 @@
 //! What a command is about: some organisations, some days, or everything.
 
+use anyhow::bail;
 use chrono::{Days, NaiveDate, NaiveTime};
 use warehouse::calendar::Interval;
 
@@ -21,6 +22,23 @@ impl Selection {
     /// Whether nothing is left out.
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Refuses what can only select nothing: a clean report about nothing would look like a proof. `counts` has the
+    /// organisations that have calls.
+    ///
+    /// # Errors
+    /// An organisation without calls, or days that end before they begin.
+    pub fn refuse_nothing(&self, counts: &[(String, u64)]) -> anyhow::Result<()> {
+        if let (Some(since), Some(until)) = (self.since, self.until)
+            && until < since
+        {
+            bail!("--since {since} is after --until {until}: no day is selected");
+        }
+        if let Some(unknown) = self.orgs.iter().find(|org| !counts.iter().any(|(org_id, _)| org_id == *org)) {
+            bail!("organisation `{unknown}` has no calls; check its spelling");
+        }
+        Ok(())
     }
 
     /// The time selected, `[from, to)` in Unix seconds.
@@ -47,6 +65,22 @@ impl Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_can_only_select_nothing_is_refused() {
+        let counts = [("acme".to_owned(), 1)];
+        let one_day = Selection {
+            orgs: vec!["acme".into()],
+            since: "2026-03-01".parse().ok(),
+            until: "2026-03-01".parse().ok(),
+        };
+        assert!(one_day.refuse_nothing(&counts).is_ok());
+        let backwards = Selection { until: "2026-02-28".parse().ok(), ..one_day.clone() };
+        let error = backwards.refuse_nothing(&counts).unwrap_err();
+        assert_eq!(error.to_string(), "--since 2026-03-01 is after --until 2026-02-28: no day is selected");
+        let error = one_day.refuse_nothing(&[]).unwrap_err();
+        assert_eq!(error.to_string(), "organisation `acme` has no calls; check its spelling");
+    }
 
     #[test]
     fn both_days_belong_to_the_selection() {

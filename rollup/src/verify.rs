@@ -18,6 +18,7 @@ pub use report::{Difference, Report, Summary};
 use crate::frontier::{FrontierReader, Frontiers};
 use crate::level::Level;
 use crate::progress::Progress;
+use crate::queries;
 use crate::request::unix_seconds;
 use crate::selection::Selection;
 use anyhow::Context;
@@ -59,6 +60,7 @@ pub async fn verify<W: Write + Send + 'static>(
     let mut reader = FrontierReader::default();
     let frontiers = (reader.read(warehouse).await?)
         .context("no source of calls is recorded: there is nothing to verify before ingest has run")?;
+    selection.refuse_nothing(&queries::touch_counts(warehouse, &selection.orgs).await?)?;
     let positions: Vec<Position> = frontiers.partitions.iter().map(|frontier| frontier.at).collect();
     let (coverage, differences) = read_batches(warehouse, &frontiers, &positions).await?;
     let coverage = selection.is_everything().then_some(coverage);

@@ -120,7 +120,12 @@ impl<W: Write> Report<W> {
              touches  {touches} quarter hours\n\
              batches  {batches} counted\n\
              rollups  {rows} rows compared, {unusable_rows} not usable at these frontiers\n\
-             {differences} differences"
+             {differences} differences{}",
+            if *differences == 0 {
+                ""
+            } else {
+                "; rollup/README.md says what each kind means and what to do"
+            }
         )
     }
 }

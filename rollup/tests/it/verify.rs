@@ -74,6 +74,10 @@ async fn where_nothing_is_wrong_nothing_is_found() {
     let of_one = Selection { orgs: vec!["globex".into()], ..Selection::default() };
     let (one, kinds) = verified(world.warehouse(), &of_one).await;
     assert!(kinds.is_empty() && one.ledger_rows > 50 && one.ledger_rows < 600, "{one:?} {kinds:?}");
+    let misspelt = Selection { orgs: vec!["globexx".into()], ..Selection::default() };
+    let report = Report::new(Paper::default(), true, |print| print());
+    let error = verify(world.warehouse(), &misspelt, &Shutdown::new(), report, &Progress::hidden()).await;
+    assert!(error.unwrap_err().to_string().contains("`globexx`"), "not clean, but not verified");
     let of_days = Selection {
         since: "2026-02-01".parse().ok(),
         until: "2026-02-28".parse().ok(),
