@@ -6,6 +6,8 @@ use crate::world::{TABLES, World};
 use rollup::{Progress, RollupSettings, Selection, rebuild};
 use service::shutdown::Shutdown;
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+use system_tests::eventually;
 
 const NOW_MS: i64 = 1_774_000_000_000;
 const DAY_MS: i64 = 86_400_000;
@@ -95,5 +97,40 @@ async fn no_row_is_wrong_at_any_moment_while_everything_is_rebuilt_and_late_call
         }
     }
     world.settle(&mut worker).await;
+    world.assert_complete(&BTreeMap::new(), NOW_MS - 2_000).await;
+}
+
+#[tokio::test]
+async fn a_rebuild_that_is_killed_half_way_leaves_only_right_rows_and_can_be_repeated() {
+    const SIGKILL: i32 = 9;
+    let mut random = seeded("rollup_rebuild_killed");
+    let mut world = World::new("rollup_rebuild_killed", 2).await;
+    world.append(&random_calls(&mut random, 300, NOW_MS, 60 * DAY_MS), NOW_MS).await;
+    world.settle(&mut world.worker()).await;
+    // A bucket a statement: hundreds of statements.
+    let slow = [("WORKER_BUCKETS_PER_STATEMENT", "1")];
+    let arguments = ["rebuild", "--reason", "a test"];
+    let mut process = world.room.spawn("rollup", &arguments, &slow);
+    let rebuilt = async || {
+        let rows = world.rows(TABLES[0]).await;
+        (rows.iter().filter(|row| row.generation > 0).count(), rows.len())
+    };
+    eventually("some rows to be of the new generation", async || match rebuilt().await {
+        (0, all) => Err(format!("none of {all}")),
+        _ => Ok(()),
+    })
+    .await;
+    process.kill();
+    assert_eq!(process.wait().signal(), Some(SIGKILL));
+    let (new, all) = rebuilt().await;
+    assert!(new < all, "it was over before it was killed");
+    for table in TABLES {
+        world.assert_true(table, &world.rows(table).await);
+    }
+    let mut again = world.room.spawn("rollup", &arguments, &[]);
+    assert!(again.wait().success(), "{}", again.log().join("\n"));
+    for table in TABLES {
+        assert!(world.rows(table).await.iter().all(|row| row.generation == 2), "{table}");
+    }
     world.assert_complete(&BTreeMap::new(), NOW_MS - 2_000).await;
 }
