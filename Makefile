@@ -2,6 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+export CARGO_TARGET_DIR := $(shell . deploy/local/target.sh && printf %s "$$CARGO_TARGET_DIR")
 
 .PHONY: help demo down test test-unit storm fmt lint docs bench clean
 

@@ -194,7 +194,10 @@ fn a_start_that_cannot_work_says_why() {
     // A machine without Java.
     let tools = stack.root.path().join("tools");
     std::fs::create_dir(&tools).unwrap();
-    for tool in ["bash", "cat", "cp", "dirname", "flock", "head", "mkdir", "mv", "od", "sed", "seq", "tr"] {
+    for tool in [
+        "bash", "cat", "cksum", "cp", "cut", "dirname", "flock", "head", "mkdir", "mv", "od", "sed", "seq",
+        "tr",
+    ] {
         let found = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().unwrap();
         let found = String::from_utf8_lossy(&found.stdout).trim().to_owned();
         std::os::unix::fs::symlink(found, tools.join(tool)).unwrap();
