@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use benches::generator::{Generator, Message, Size, Timeline, World};
-use benches::{ingest, report};
+use benches::{freshness, ingest, reads, report};
 use clap::{Parser, Subcommand};
 use std::time::Instant;
 
@@ -29,6 +29,10 @@ enum Claim {
     },
     /// Kafka → ledger and rollups, against ClickHouse's own Kafka engine.
     Ingest(ingest::Options),
+    /// From published to visible in the breakdowns, with a large running hour, against the same peer.
+    Freshness(freshness::Options),
+    /// Cards and breakdowns of a large month, against the best query of the ledger.
+    Reads(reads::Options),
 }
 
 #[tokio::main]
@@ -40,6 +44,10 @@ async fn main() -> Result<()> {
             return Ok(());
         }
         Claim::Ingest(options) => ingest::run(seed, &if quick { options.quick() } else { options }).await?,
+        Claim::Freshness(options) => {
+            freshness::run(seed, &if quick { options.quick() } else { options }).await?
+        }
+        Claim::Reads(options) => reads::run(seed, &if quick { options.quick() } else { options }).await?,
     };
     print!("{report}");
     Ok(())

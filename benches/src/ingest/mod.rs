@@ -3,7 +3,9 @@
 //! ledger, an hourly and a monthly summing table, on the same broker, engine and topic.
 
 mod ours;
-mod peer;
+pub mod peer;
+
+pub use ours::wait_until_counted;
 
 use crate::generator::{Generator, Message, Size, Timeline, World};
 use crate::machine::{Counted, CpuTimes};
@@ -49,15 +51,19 @@ impl Options {
 }
 
 /// The messages on their topic.
-struct Load<'a> {
-    name: &'a str,
-    brokers: &'a str,
-    topic: &'a str,
-    messages: u64,
+pub struct Load<'a> {
+    /// What the peer's database is called after.
+    pub name: &'a str,
+    /// The broker's address.
+    pub brokers: &'a str,
+    /// The topic.
+    pub topic: &'a str,
+    /// How many there are.
+    pub messages: u64,
 }
 
 /// What one side needed.
-struct Cost {
+pub struct Cost {
     /// When all was counted.
     done: Reading,
     /// When background merges had ended, too.

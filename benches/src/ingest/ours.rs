@@ -37,8 +37,11 @@ pub async fn measure(room: &Room, load: &Load<'_>) -> Result<Cost> {
     Ok(Cost { done, settled, peak_memory_kib })
 }
 
-/// First the ledger must be complete, then every passed bucket computed; the second question is dearer.
-async fn wait_until_counted(warehouse: &Warehouse, messages: u64) -> Result<()> {
+/// Waits until so many messages are read and no passed bucket is left to compute; the second question is dearer.
+///
+/// # Errors
+/// If that takes more than an hour.
+pub async fn wait_until_counted(warehouse: &Warehouse, messages: u64) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(3600);
     let (mut read, mut stale) = (0, 0);
     while Instant::now() < deadline {

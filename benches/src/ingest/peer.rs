@@ -18,25 +18,51 @@ const ROWS: u32 = 1_048_576;
 /// # Errors
 /// If the engine refuses a statement or does not count every message within an hour.
 pub async fn measure(warehouse: &Warehouse, load: &Load<'_>) -> Result<Cost> {
-    // The Kafka engine looks schema files up in a folder of the server.
-    let contract = system_tests::repository().join("proto/ai_call.proto");
-    let copy = engine::stack_dir()?.join("clickhouse/format_schemas/ai_call.proto");
-    std::fs::copy(&contract, &copy).with_context(|| format!("copying the contract to {}", copy.display()))?;
-
-    let database = format!("peer_{}", load.name);
-    let (preparation, start) = statements(&database, load);
-    for statement in &preparation {
-        warehouse.execute("making the peer's tables", warehouse.write(statement)).await?;
-    }
+    let peer = Peer::prepare(warehouse, load).await?;
     let processes = [engine::process()?];
     let clock = super::Clock::start(&processes)?;
-    warehouse.execute("starting the peer", warehouse.write(&start)).await?;
-    wait_until_counted(warehouse, &database, load.messages).await?;
+    peer.start(warehouse).await?;
+    wait_until_counted(warehouse, &peer.database, load.messages).await?;
     let done = clock.read()?;
-    engine::settle(warehouse, &database).await?;
+    engine::settle(warehouse, &peer.database).await?;
     let settled = clock.read()?;
-    engine::drop_database(warehouse, &database).await?;
+    engine::drop_database(warehouse, &peer.database).await?;
     Ok(Cost { done, settled, peak_memory_kib: Vec::new() })
+}
+
+/// The peer's tables, not consuming yet.
+pub struct Peer {
+    /// Where they lie.
+    pub database: String,
+    start: String,
+}
+
+impl Peer {
+    /// Makes its tables.
+    ///
+    /// # Errors
+    /// If the engine refuses a statement.
+    pub async fn prepare(warehouse: &Warehouse, load: &Load<'_>) -> Result<Self> {
+        // The Kafka engine looks schema files up in a folder of the server.
+        let contract = system_tests::repository().join("proto/ai_call.proto");
+        let copy = engine::stack_dir()?.join("clickhouse/format_schemas/ai_call.proto");
+        std::fs::copy(&contract, &copy)
+            .with_context(|| format!("copying the contract to {}", copy.display()))?;
+        let database = format!("peer_{}", load.name);
+        let (preparation, start) = statements(&database, load);
+        for statement in &preparation {
+            warehouse.execute("making the peer's tables", warehouse.write(statement)).await?;
+        }
+        Ok(Self { database, start })
+    }
+
+    /// Lets it consume.
+    ///
+    /// # Errors
+    /// If the engine refuses.
+    pub async fn start(&self, warehouse: &Warehouse) -> Result<()> {
+        Ok(warehouse.execute("starting the peer", warehouse.write(&self.start)).await?)
+    }
 }
 
 /// The peer counts a message once it stands in all three tables.

@@ -1,0 +1,262 @@
+//! Claim: `summary` and `breakdowns` of a month with many calls, over HTTP as a person asks, against the best query of
+//! the ledger for the same answer, on the same engine and data.
+
+use crate::api::Api;
+use crate::generator::{Generator, Message, Size, Timeline, World};
+use crate::ingest::wait_until_counted;
+use crate::machine::peak_memory_kib;
+use crate::publisher::Publisher;
+use crate::report::{Report, milliseconds, percentile, ratio, thousands};
+use crate::{engine, memory, row};
+use anyhow::{Context, Result, ensure};
+use chrono::Months;
+use clickhouse::Row;
+use proto::Amount;
+use serde::Deserialize;
+use serde_json::Value;
+use service::clock;
+use std::time::{Duration, Instant};
+use system_tests::{PARTITIONS, Room, Stack};
+use warehouse::{DecimalUnits, Warehouse, calendar};
+
+/// The ledger's ways to the breakdowns: what is exact, and what each is called.
+const BREAKDOWNS: [(&str, &str, bool); 3] = [
+    ("ledger, first writes by the order of the key", include_str!("ledger_by_key.sql"), true),
+    ("ledger, first writes by grouping identities", include_str!("ledger_by_group.sql"), true),
+    ("ledger, every row counted (wrong)", include_str!("ledger_uncounted.sql"), false),
+];
+const CARDS: &str = include_str!("ledger_cards.sql");
+
+/// What is measured.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// Calls of last month, of one organisation with 2,000 members.
+    #[arg(long, default_value_t = 10_000_000)]
+    pub calls: u64,
+    /// How often our answers are asked for.
+    #[arg(long, default_value_t = 50)]
+    pub asked: u32,
+    /// How often each query of the ledger is asked.
+    #[arg(long, default_value_t = 3)]
+    pub ledger_asked: u32,
+}
+
+impl Options {
+    /// Small: half a minute.
+    pub fn quick(self) -> Self {
+        Self { calls: 300_000, asked: 10, ..self }
+    }
+}
+
+#[derive(Row, Deserialize)]
+struct Cell {
+    member_id: String,
+    reason: String,
+    provider: String,
+    model: String,
+    currency: String,
+    calls: u64,
+    credits: DecimalUnits,
+    cost: DecimalUnits,
+}
+
+#[derive(Row, Deserialize)]
+struct CardsRow {
+    credits: DecimalUnits,
+    calls: u64,
+    active: u64,
+}
+
+/// One way to an answer.
+struct Way {
+    name: String,
+    exact: bool,
+    times: Vec<Duration>,
+}
+
+impl Way {
+    fn new(name: &str, exact: bool, mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        Self { name: name.into(), exact, times }
+    }
+
+    fn median(&self) -> Duration {
+        percentile(&self.times, 50)
+    }
+}
+
+/// The month under measurement.
+struct Month<'a> {
+    warehouse: &'a Warehouse,
+    org_id: &'a str,
+    from_ms: i64,
+    to_ms: i64,
+}
+
+/// Fills a month, waits until the rollups stand, and compares.
+///
+/// # Errors
+/// If the stack fails, or an answer differs from the ledger's.
+pub async fn run(seed: u64, options: &Options) -> Result<Report> {
+    let stack = Stack::shared();
+    let room = Room::new(&stack, "reads").await;
+    room.create_topics().await;
+    let world = World::new(seed, Size { organisations: 1, members_max: 2_000 });
+    let today = clock::now().date_naive();
+    let last = today.checked_sub_months(Months::new(1)).context("there is no last month")?;
+    let span = calendar::month(calendar::Tz::UTC, last);
+    let (from_ms, to_ms) = (span.starts_at * 1000, span.ends_at * 1000);
+
+    let mut ingest = room.start("ingest", &[]).await;
+    let mut rollup = room.start("rollup", &[]).await;
+    let timeline = Timeline::new(seed, (from_ms, to_ms), options.calls);
+    let mut generator = Generator::new(&world, seed);
+    let publisher =
+        Publisher::new(&world, room.brokers(), &room.topic("calls"), PARTITIONS, Duration::from_millis(50))?;
+    let mut message = Message::default();
+    for _ in 0..options.calls {
+        generator.next_of(&timeline, &mut message);
+        publisher.send(&message)?;
+    }
+    publisher.finish()?;
+    eprintln!("published {} calls", thousands(options.calls));
+    wait_until_counted(room.warehouse(), options.calls).await?;
+    engine::settle(room.warehouse(), room.warehouse().database()).await?;
+    eprintln!("all are counted and all buckets computed");
+    let filling = [("ingest", peak_memory_kib(ingest.id())?), ("rollup", peak_memory_kib(rollup.id())?)];
+    ingest.stop();
+    rollup.stop();
+
+    let org_id = &world.organisations[0].id;
+    let month = Month { warehouse: room.reader(), org_id, from_ms, to_ms };
+    let mut api = Api::start(&stack, &room, [org_id.as_str()].into_iter()).await?;
+    let breakdowns = [
+        month.ledger_breakdowns(&api, options).await?,
+        vec![ask(&api, org_id, "breakdowns?range=last_month", options.asked).await?],
+    ];
+    let cards = [
+        vec![month.ledger_cards(&api, options).await?],
+        vec![ask(&api, org_id, "summary", options.asked).await?],
+    ];
+    let api_peak = peak_memory_kib(api.process.id())?;
+    api.process.stop();
+    let cells = month.cells(BREAKDOWNS[0].1).await?.len();
+    let version = engine::version(room.warehouse()).await?;
+    engine::drop_database(room.warehouse(), room.warehouse().database()).await?;
+
+    let peaks: Vec<(String, u64)> = filling
+        .into_iter()
+        .chain([("query-api", api_peak)])
+        .map(|(name, kib)| (name.to_owned(), kib))
+        .collect();
+    Ok(Report::new("Cards and breakdowns of a large month", &version, seed)
+        .fact("calls in the month", thousands(options.calls))
+        .fact("members, models and reasons combined", format!("{} combinations", thousands(cells as u64)))
+        .table(table("breakdowns", &breakdowns.into_iter().flatten().collect::<Vec<_>>()))
+        .table(table("summary", &cards.into_iter().flatten().collect::<Vec<_>>()))
+        .table(memory::table(&peaks))
+        .note(
+            "Each time is the whole answer over HTTP, as the client sees it: ours from the query API with names, \
+             shares and JSON, the ledger's from the engine alone. Ratios are medians against the fastest exact query of \
+             the ledger. Calls, credits, cost and members are compared before anything is measured.",
+        ))
+}
+
+impl Month<'_> {
+    async fn ledger_breakdowns(&self, api: &Api, options: &Options) -> Result<Vec<Way>> {
+        let body = api.get(self.org_id, "breakdowns?range=last_month").await?;
+        let answer: Value = serde_json::from_str(&body)?;
+        let mut ways = Vec::new();
+        for (name, sql, exact) in BREAKDOWNS {
+            let mut times = Vec::new();
+            for _ in 0..options.ledger_asked {
+                let started = Instant::now();
+                let cells = self.cells(sql).await?;
+                times.push(started.elapsed());
+                if exact {
+                    same_breakdowns(&answer, &cells).with_context(|| name.to_owned())?;
+                }
+            }
+            ways.push(Way::new(name, exact, times));
+        }
+        Ok(ways)
+    }
+
+    async fn cells(&self, sql: &str) -> Result<Vec<Cell>> {
+        Ok(self.warehouse.fetch_all("asking the ledger", self.bound(sql)).await?)
+    }
+
+    async fn ledger_cards(&self, api: &Api, options: &Options) -> Result<Way> {
+        let answer: Value = serde_json::from_str(&api.get(self.org_id, "summary").await?)?;
+        let mut times = Vec::new();
+        for _ in 0..options.ledger_asked {
+            let started = Instant::now();
+            let row: CardsRow = self.warehouse.fetch_one("asking the ledger", self.bound(CARDS)).await?;
+            times.push(started.elapsed());
+            let credits = Amount::from_units(row.credits.0).to_string();
+            let shown = &answer["last_month"]["credits"];
+            ensure!(shown == credits.as_str(), "the card says {shown}, the ledger {credits}");
+            ensure!(row.calls <= options.calls && row.active > 0, "the ledger holds {} calls", row.calls);
+        }
+        Ok(Way::new("ledger, last month's card alone", true, times))
+    }
+
+    fn bound(&self, sql: &str) -> clickhouse::query::Query {
+        self.warehouse
+            .read(sql)
+            .param("org_id", self.org_id)
+            .param("from_ms", self.from_ms)
+            .param("to_ms", self.to_ms)
+    }
+}
+
+/// Compares every row of the three breakdowns, calls and credits, and the cost of BYOK calls in all.
+fn same_breakdowns(answer: &Value, cells: &[Cell]) -> Result<()> {
+    let key: [(&str, fn(&Cell) -> String, fn(&Value) -> Value); 3] = [
+        ("by_reason", |cell| cell.reason.clone(), |row| row["reason"].clone()),
+        ("by_model", |cell| format!("{}/{}", cell.provider, cell.model), |row| row["value"].clone()),
+        ("by_member", |cell| cell.member_id.clone(), |row| row["member_id"].clone()),
+    ];
+    for (list, of_cell, of_row) in key {
+        let mut sums = std::collections::BTreeMap::<String, (u64, i128)>::new();
+        for cell in cells {
+            let sum = sums.entry(of_cell(cell)).or_default();
+            sum.0 += cell.calls;
+            sum.1 += cell.credits.0;
+        }
+        let rows = answer[list].as_array().with_context(|| format!("the answer has no {list}"))?;
+        ensure!(rows.len() == sums.len(), "{list}: {} rows, the ledger has {}", rows.len(), sums.len());
+        for row in rows {
+            let name = of_row(row);
+            let (calls, credits) = name.as_str().and_then(|name| sums.get(name)).copied().unwrap_or_default();
+            let credits = Amount::from_units(credits).to_string();
+            let same = row["calls"] == calls && row["credits"] == credits.as_str();
+            ensure!(same, "{list} {name}: {row}, but the ledger has {calls} calls and {credits} credits");
+        }
+    }
+    let cost: i128 = cells.iter().filter(|cell| !cell.currency.is_empty()).map(|cell| cell.cost.0).sum();
+    ensure!(cost == 0 || answer["totals"]["byok"] != Value::Array(vec![]), "the answer has no BYOK cost");
+    Ok(())
+}
+
+async fn ask(api: &Api, org_id: &str, resource: &str, times: u32) -> Result<Way> {
+    let mut taken = Vec::new();
+    for _ in 0..times {
+        let started = Instant::now();
+        api.get(org_id, resource).await?;
+        taken.push(started.elapsed());
+    }
+    let (name, _) = resource.split_once('?').unwrap_or((resource, ""));
+    Ok(Way::new(&format!("`{name}` of the query API"), true, taken))
+}
+
+fn table(what: &str, ways: &[Way]) -> Vec<Vec<String>> {
+    let ledger = ways.iter().filter(|way| way.exact && way.name.starts_with("ledger"));
+    let best = ledger.map(Way::median).min().unwrap_or_default();
+    let mut rows = vec![row![what, "median", "p99", "times faster than the best ledger query"]];
+    rows.extend(ways.iter().map(|way| {
+        let (median, last) = (way.median(), percentile(&way.times, 99));
+        row![way.name, milliseconds(median), milliseconds(last), ratio(best.as_micros(), median.as_micros())]
+    }));
+    rows
+}
