@@ -5,6 +5,6 @@ SELECT
     sum(credits) AS sum_credits,
     arrayMap(
         member -> toString(member),
-        groupUniqArrayIf(member_id, slot IN {with_members:Array(UInt32)})) AS active
+        groupUniqArrayIf(member_id, slot = 1)) AS active
 FROM first_writes
 GROUP BY slot

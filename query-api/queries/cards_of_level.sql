@@ -1,4 +1,4 @@
--- Credits of each sum, and who was active in the sums that ask for it (`with_members`).
+-- Credits of each sum, and who was active in the first one.
 -- Reads the rows' own totals and of the cells the members alone.
 SELECT
     groupArray(start) AS starts,
@@ -6,6 +6,6 @@ SELECT
     sum(credits_of_row) AS sum_credits,
     arrayMap(
         member -> toString(member),
-        groupUniqArrayArrayIf(member_ids, slot IN {with_members:Array(UInt32)})) AS active
+        groupUniqArrayArrayIf(member_ids, slot = 1)) AS active
 FROM usable
 GROUP BY slot

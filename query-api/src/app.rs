@@ -3,6 +3,7 @@
 use crate::admission::Admission;
 use crate::auth::Keys;
 use crate::envelope;
+use crate::kept::Kept;
 use crate::settings::QueryApiSettings;
 use crate::sign_in::SignIn;
 use axum::http::HeaderValue;
@@ -19,6 +20,8 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     /// The way to ClickHouse, as a read-only user.
     pub warehouse: Warehouse,
+    /// Answers of rollup rows that may hold still.
+    pub kept: Arc<Kept>,
     /// Verifies tokens.
     pub keys: Keys,
     /// See the setting `auth.cookie`.
@@ -46,6 +49,7 @@ impl App {
         let limits = &settings.limits;
         Ok(Self(Arc::new(Parts {
             warehouse: Warehouse::new(&settings.clickhouse),
+            kept: Arc::default(),
             keys: Keys::new(&settings.auth)?,
             cookie: settings.auth.cookie.clone(),
             sign_in_url: settings.pages.sign_in_url.clone(),

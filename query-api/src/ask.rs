@@ -14,6 +14,7 @@ use crate::metrics;
 use crate::problem::Problem;
 use crate::reader::{AskError, Reader};
 use crate::snapshot::{self, Snapshot};
+use std::sync::Arc;
 
 pub use breakdowns::{Breakdowns, breakdowns};
 pub use cards::{Cards, cards};
@@ -62,6 +63,7 @@ where
 fn reader(app: &App, snapshot: &Snapshot, ledger_rows_max: Option<u64>) -> Reader {
     Reader {
         warehouse: app.warehouse.clone(),
+        kept: Arc::clone(&app.kept),
         org_id: snapshot.organisation.org_id.clone(),
         at: snapshot.as_of.position,
         cutter: Cutter { zone: snapshot.as_of.zone, now_ms: snapshot.as_of.now_ms },

@@ -17,7 +17,7 @@ pub struct Filter {
 }
 
 /// The part of a filter beside its period.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Narrow {
     /// Member ids.
     pub members: Vec<String>,
@@ -30,7 +30,7 @@ pub struct Narrow {
 }
 
 /// Calls with or without the organisation's own key.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Byok {
     /// Both.
     #[default]

@@ -18,6 +18,7 @@ mod directory;
 mod docs;
 mod envelope;
 mod filter;
+mod kept;
 mod labels;
 pub mod metrics;
 pub mod openapi;

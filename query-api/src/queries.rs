@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 /// A question that rollup rows and the ledger can both answer, with rows of the same shape.
 #[derive(Debug)]
 pub struct Question {
-    /// What we are doing, for errors and logs.
+    /// What we are doing, for errors and logs; each question has its own.
     pub doing: &'static str,
     /// Asks one rollup level.
     pub of_level: String,
@@ -49,7 +49,7 @@ pub static OPTIONS: LazyLock<Question> =
     LazyLock::new(|| both("reading the filter options", query!("options")));
 /// Matching calls of each bucket.
 pub static MATCHES: LazyLock<Question> =
-    LazyLock::new(|| of_levels_alone("finding the calls", query!("matches")));
+    LazyLock::new(|| of_levels_alone("finding the matching calls", query!("matches")));
 /// All calls of each bucket.
 pub static ALL_MATCHES: LazyLock<Question> =
     LazyLock::new(|| of_levels_alone("finding the calls", query!("all_matches")));

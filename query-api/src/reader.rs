@@ -6,6 +6,8 @@
 //! ledger. So nothing depends on how far the rollup worker is, but speed.
 
 use crate::cover::{Bucket, Cover, Cutter, Level, Piece};
+use crate::filter::Narrow;
+use crate::kept::{Asked, Kept};
 use crate::period::{Period, Range, Span};
 use crate::problem::{Problem, ProblemKind};
 use crate::queries::{self, Question};
@@ -16,6 +18,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use proto::Position;
 use serde::Deserialize;
 use std::collections::HashSet;
+use std::sync::Arc;
 use warehouse::calendar::{QUARTER_SECONDS, quarter_of};
 use warehouse::{Warehouse, WarehouseError};
 
@@ -30,6 +33,8 @@ pub struct Reader {
     pub at: Position,
     /// The organisation's calendar at that snapshot.
     pub cutter: Cutter,
+    /// Answers of rollup rows that may hold still.
+    pub kept: Arc<Kept>,
     /// Largest number of ledger rows to read because rollup rows are missing; `None` for any number.
     pub ledger_rows_max: Option<u64>,
 }
@@ -72,9 +77,12 @@ pub struct Round<R> {
 }
 
 /// A row of an answer, which also tells what its statement used.
-pub trait AnswerRow: RowOwned + RowRead + Send {
+pub trait AnswerRow: RowOwned + RowRead + Clone + Send + Sync + 'static {
     /// Starts of the buckets that this row says were used, in Unix seconds.
     fn used(&self) -> &[u32];
+
+    /// About how much memory it takes, in bytes.
+    fn bytes(&self) -> usize;
 }
 
 /// Buckets in one statement: their starts, ends and touches stay below the limit of a form field (128 KiB).
@@ -116,13 +124,13 @@ impl Reader {
     pub async fn ask<R: AnswerRow>(
         &self,
         question: &Question,
-        bind: &(impl Fn(Query) -> Query + Sync),
+        narrow: &Narrow,
         mut cover: Cover,
         mut absorb: impl FnMut(R),
     ) -> Result<(), AskError> {
         let span = cover.span();
         while !cover.is_empty() {
-            let round = self.round(question, bind, &cover).await?;
+            let round = self.round(question, narrow, &cover).await?;
             round.rows.into_iter().for_each(|(_, row)| absorb(row));
             cover = Cover::default();
             round.unused.into_iter().for_each(|(level, bucket)| self.cutter.split(&mut cover, level, bucket));
@@ -138,28 +146,53 @@ impl Reader {
     pub async fn round<R: AnswerRow>(
         &self,
         question: &Question,
-        bind: &(impl Fn(Query) -> Query + Sync),
+        narrow: &Narrow,
         cover: &Cover,
     ) -> Result<Round<R>, Problem> {
         let touches = self.touches(cover).await?;
         let statements = parts(cover, &touches).into_iter().map(|part| async move {
-            let query = match &part {
-                Part::Buckets(level, buckets) => self.of_level(question, *level, buckets),
-                Part::Pieces(pieces) => self.of_ledger(question, pieces),
-            };
-            self.warehouse.fetch_all::<R>(question.doing, bind(query)).await.map(|rows| (part, rows))
+            match part {
+                Part::Buckets(level, buckets) => self.of_buckets(question, narrow, level, &buckets).await,
+                Part::Pieces(pieces) => {
+                    let query = narrow.bind(self.of_ledger(question, &pieces));
+                    let rows: Vec<R> = self.warehouse.fetch_all(question.doing, query).await?;
+                    let rows = rows.into_iter().map(|row| (None, row)).collect();
+                    Ok(Round { rows, unused: Vec::new() })
+                }
+            }
         });
         let mut answers = stream::iter(statements).buffer_unordered(STATEMENTS_AT_ONCE);
         let mut round = Round { rows: Vec::new(), unused: Vec::new() };
-        while let Some((part, rows)) = answers.try_next().await? {
-            let level = match part {
-                Part::Buckets(level, buckets) => {
-                    round.unused.extend(unused(&rows, &buckets).into_iter().map(|bucket| (level, bucket)));
-                    Some(level)
-                }
-                Part::Pieces(_) => None,
-            };
-            round.rows.extend(rows.into_iter().map(|row| (level, row)));
+        while let Some(part) = answers.try_next().await.map_err(|error: WarehouseError| error)? {
+            round.rows.extend(part.rows);
+            round.unused.extend(part.unused);
+        }
+        Ok(round)
+    }
+
+    /// What the rows of a level answer, from what was kept where that holds.
+    async fn of_buckets<R: AnswerRow>(
+        &self,
+        question: &Question,
+        narrow: &Narrow,
+        level: Level,
+        buckets: &[TouchedBucket],
+    ) -> Result<Round<R>, WarehouseError> {
+        let asked = Asked::new(&self.org_id, question, level, narrow, buckets);
+        let of_level = |rows: &[R]| rows.iter().map(|row| (Some(level), row.clone())).collect();
+        if let Some(rows) = self.kept.get::<R>(&asked, self.at) {
+            return Ok(Round { rows: of_level(&rows), unused: Vec::new() });
+        }
+        let query = narrow.bind(self.of_level(question, level, buckets));
+        let rows: Vec<R> = self.warehouse.fetch_all(question.doing, query).await?;
+        let unused = unused(&rows, buckets);
+        let round = Round {
+            rows: of_level(&rows),
+            unused: unused.into_iter().map(|bucket| (level, bucket)).collect(),
+        };
+        if round.unused.is_empty() {
+            let bytes = rows.iter().map(AnswerRow::bytes).sum();
+            self.kept.put(asked, self.at, Arc::new(rows), bytes);
         }
         Ok(round)
     }

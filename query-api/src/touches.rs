@@ -18,7 +18,7 @@ pub struct Touches {
 }
 
 /// A bucket that holds something at the position, with what its row must know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TouchedBucket {
     /// The bucket.
     pub bucket: Bucket,

@@ -26,7 +26,7 @@ pub struct Breakdowns {
     pub by_member: HashMap<String, Sums>,
 }
 
-#[derive(Row, Deserialize)]
+#[derive(Clone, Row, Deserialize)]
 struct BreakdownRow {
     kind: u8,
     start: u32,
@@ -45,6 +45,10 @@ impl AnswerRow for BreakdownRow {
     fn used(&self) -> &[u32] {
         if self.kind == INTERVAL { std::slice::from_ref(&self.start) } else { &[] }
     }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.key.len()
+    }
 }
 
 /// Reads the breakdowns at a snapshot.
@@ -62,9 +66,8 @@ pub async fn breakdowns(reader: &Reader, filter: &Filter) -> Result<Breakdowns, 
         by_model: HashMap::new(),
         by_member: HashMap::new(),
     };
-    let bind = |query| filter.narrow.bind(query);
     reader
-        .ask(&queries::BREAKDOWNS, &bind, cover, |row: BreakdownRow| {
+        .ask(&queries::BREAKDOWNS, &filter.narrow, cover, |row: BreakdownRow| {
             let Some((name, currency)) = row.key.rsplit_once('\0') else { return };
             let sums = match row.kind {
                 REASON => {

@@ -2,12 +2,12 @@
 
 use crate::change::Change;
 use crate::cover::{Cover, Level};
+use crate::filter::Narrow;
 use crate::period::{Period, Range, same_days_of_last_month};
 use crate::queries;
 use crate::reader::{AnswerRow, AskError, Reader};
 use crate::sums::sum;
 use clickhouse::Row;
-use clickhouse::query::Query;
 use proto::Amount;
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -32,11 +32,12 @@ pub struct Cards {
     pub active_members: u64,
 }
 
+/// The statements ask for the members of this one.
 const THIS_MONTH: u32 = 1;
 const LAST_MONTH: u32 = 2;
 const SAME_DAYS: u32 = 3;
 
-#[derive(Row, Deserialize)]
+#[derive(Clone, Row, Deserialize)]
 struct CardsRow {
     starts: Vec<u32>,
     slot: u32,
@@ -47,6 +48,12 @@ struct CardsRow {
 impl AnswerRow for CardsRow {
     fn used(&self) -> &[u32] {
         &self.starts
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + size_of_val(self.starts.as_slice())
+            + self.active.iter().map(|member| size_of_val(member) + member.len()).sum::<usize>()
     }
 }
 
@@ -82,9 +89,8 @@ pub async fn cards(reader: &Reader) -> Result<Cards, AskError> {
     reader.cutter.add(&mut cover, cards.last_month.span, LAST_MONTH, Level::Month);
     reader.cutter.add(&mut cover, cards.same_days.span, SAME_DAYS, Level::Month);
     let mut active = HashSet::new();
-    let bind = |query: Query| query.param("with_members", [THIS_MONTH].as_slice());
     reader
-        .ask(&queries::CARDS, &bind, cover, |row: CardsRow| {
+        .ask(&queries::CARDS, &Narrow::default(), cover, |row: CardsRow| {
             let credits = match row.slot {
                 THIS_MONTH => &mut cards.credits_this_month,
                 LAST_MONTH => &mut cards.credits_last_month,

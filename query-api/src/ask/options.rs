@@ -25,7 +25,7 @@ pub struct Options {
     pub byok_none: u64,
 }
 
-#[derive(Row, Deserialize)]
+#[derive(Clone, Row, Deserialize)]
 struct OptionRow {
     kind: u8,
     start: u32,
@@ -43,6 +43,10 @@ impl AnswerRow for OptionRow {
     fn used(&self) -> &[u32] {
         if self.kind == INTERVAL { std::slice::from_ref(&self.start) } else { &[] }
     }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.key.len()
+    }
 }
 
 /// Reads the options at a snapshot.
@@ -54,9 +58,8 @@ pub async fn options(reader: &Reader, filter: &Filter) -> Result<Options, AskErr
     let mut cover = Cover::default();
     reader.cutter.add(&mut cover, period.span, 0, Level::Month);
     let mut options = Options::with_none(&filter.narrow);
-    let bind = |query| filter.narrow.bind(query);
     reader
-        .ask(&queries::OPTIONS, &bind, cover, |row: OptionRow| {
+        .ask(&queries::OPTIONS, &filter.narrow, cover, |row: OptionRow| {
             let calls = match (row.kind, row.byok_call) {
                 (INTERVAL, _) => return,
                 (REASON, _) => options.reasons.entry(row.key).or_default(),

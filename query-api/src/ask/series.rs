@@ -47,7 +47,7 @@ pub struct Series {
     pub previous_points: Vec<Point>,
 }
 
-#[derive(Row, Deserialize)]
+#[derive(Clone, Row, Deserialize)]
 struct SeriesRow {
     kind: u8,
     start: u32,
@@ -65,6 +65,10 @@ const INTERVAL: u8 = 1;
 impl AnswerRow for SeriesRow {
     fn used(&self) -> &[u32] {
         if self.kind == INTERVAL { std::slice::from_ref(&self.start) } else { &[] }
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.currency_code.len()
     }
 }
 
@@ -87,9 +91,8 @@ pub async fn series(reader: &Reader, filter: &Filter, step: Step) -> Result<Seri
     for (slot, point) in (0u32..).zip(&points) {
         reader.cutter.add(&mut cover, point.span, slot, coarsest);
     }
-    let bind = |query| filter.narrow.bind(query);
     reader
-        .ask(&queries::SERIES, &bind, cover, |row: SeriesRow| {
+        .ask(&queries::SERIES, &filter.narrow, cover, |row: SeriesRow| {
             if let (true, Some(point)) = (row.kind != INTERVAL, points.get_mut(row.slot as usize)) {
                 point.sums.add(&row.currency_code, row.sum_calls, row.sum_credits, row.sum_cost);
                 point.sums.input_tokens += row.sum_input_tokens;

@@ -31,7 +31,7 @@ enum Stretch {
     Ledger(Span),
 }
 
-#[derive(Debug, Row, Deserialize)]
+#[derive(Debug, Clone, Row, Deserialize)]
 struct MatchRow {
     start: u32,
     sum_calls: u64,
@@ -40,6 +40,10 @@ struct MatchRow {
 impl AnswerRow for MatchRow {
     fn used(&self) -> &[u32] {
         std::slice::from_ref(&self.start)
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
     }
 }
 
@@ -108,8 +112,7 @@ impl<'a> Walk<'a> {
             near.push(stretch);
         }
         let question = if self.narrow.keeps_all() { &queries::ALL_MATCHES } else { &queries::MATCHES };
-        let bind = |query| self.narrow.bind(query);
-        let round = self.reader.round::<MatchRow>(question, &bind, &cover).await?;
+        let round = self.reader.round::<MatchRow>(question, self.narrow, &cover).await?;
         let unusable: HashSet<(Level, Bucket)> = round.unused.into_iter().collect();
         let counts: HashMap<(Level, i64), u64> = round
             .rows

@@ -10,6 +10,7 @@ mod call;
 mod contract;
 mod errors;
 mod export;
+mod kept;
 mod log;
 mod model;
 mod names;
