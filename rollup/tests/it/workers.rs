@@ -134,13 +134,3 @@ async fn a_worker_without_a_source_waits_and_says_for_what() {
     })
     .await;
 }
-
-#[tokio::test]
-async fn a_missing_schema_ends_the_worker_with_what_to_do() {
-    let stack = system_tests::Stack::shared();
-    let room = system_tests::Room::new(&stack, "rollup_no_schema").await;
-    let mut process = room.spawn("rollup", &[], &[("CLICKHOUSE_DATABASE", "there_is_none")]);
-    assert_eq!(process.wait().code(), Some(1));
-    let log = process.log().join("\n");
-    assert!(log.contains("warehouse migrate"), "{log}");
-}
