@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod loss;
+mod reading;
 mod source;
 mod topics;
 
@@ -18,7 +19,7 @@ use service::health::Health;
 use service::shutdown::Shutdown;
 use warehouse::Warehouse;
 
-pub use dead_letters::{DeadLetter, ListArgs};
+pub use dead_letters::{DeadLetter, ListArgs, RedriveArgs};
 
 /// The subcommands. Without one, the worker runs.
 #[derive(Debug, Subcommand)]
@@ -32,7 +33,7 @@ pub enum Command {
     Source(SourceCommand),
     /// Record messages that were deleted before they were read, so that ingest goes on after them
     RecordLoss(LossArgs),
-    /// Look at messages that could not be counted
+    /// Look at messages that could not be counted, and put them back after a fix
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
 }
@@ -85,6 +86,8 @@ pub struct LossArgs {
 pub enum DeadLettersCommand {
     /// Print them with reason, origin and bytes
     List(ListArgs),
+    /// Put back those that can be counted now, after a fix; may be run twice
+    Redrive(RedriveArgs),
 }
 
 /// A topic on the command line.
@@ -144,5 +147,6 @@ pub async fn execute(command: Command, settings: IngestSettings, shutdown: Shutd
         Command::DeadLetters(DeadLettersCommand::List(args)) => {
             dead_letters::list(tools.settings.kafka, args).await
         }
+        Command::DeadLetters(DeadLettersCommand::Redrive(args)) => dead_letters::redrive(&tools, args).await,
     }
 }

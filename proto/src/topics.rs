@@ -22,4 +22,10 @@ pub mod headers {
     pub const REASON: &str = "ai-usage-reason";
     /// The same for people: a sentence that names the field and the bound.
     pub const REASON_TEXT: &str = "ai-usage-reason-text";
+    /// On a call that was put back from the dead-letter topic: where it arrived first, `topic/partition/offset`. For
+    /// people; no rule looks at it.
+    pub const FIRST_ARRIVAL: &str = "ai-usage-first-arrival";
+    /// Makes a message of the dead-letter topic a note, not a letter: what was found at its origin was put back and is
+    /// now at `partition/offset` of its topic.
+    pub const REDRIVEN_TO: &str = "ai-usage-redriven-to";
 }

@@ -67,8 +67,9 @@ impl Cast {
         let address = format!("127.0.0.1:{}", free_port());
 
         let mut actors = Vec::new();
-        for (name, instance) in [("ingest-1", "ingest-1"), ("ingest-2", "")] {
-            let extra = [HASTY.as_slice(), &[("KAFKA_GROUP_INSTANCE_ID", instance)]].concat();
+        for name in ["ingest-1", "ingest-2"] {
+            // With an identity of its own, a worker that was killed has its partitions again when it comes back.
+            let extra = [HASTY.as_slice(), &[("KAFKA_GROUP_INSTANCE_ID", name)]].concat();
             let start = starter(room, "ingest", &extra);
             actors.push(Actor::new(name.to_owned(), &ingest::writer::FAIL_POINTS, logs.clone(), start));
         }

@@ -10,6 +10,7 @@ mod ledger;
 mod load;
 mod outage;
 mod quiet;
+mod redrive;
 mod stop;
 mod topic;
 mod topics;

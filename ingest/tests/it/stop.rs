@@ -9,6 +9,7 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use system_tests::{PARTITIONS, Process, Room, Stack, eventually};
+use warehouse::BatchRow;
 
 fn admin(room: &Room) -> AdminClient<DefaultClientContext> {
     ClientConfig::new().set("bootstrap.servers", room.brokers()).create().expect("an admin client")
@@ -70,6 +71,49 @@ async fn messages_deleted_before_they_were_read_stop_the_worker_until_the_loss_i
     let after = ledger::settled(&room).await;
     assert!(after.lost > 0 && after.rows > before.rows, "{after:?}");
     assert_eq!(said.matches(&format!(" {} offsets", after.lost)).count(), 1, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_ends_before_the_ledger_stops_the_worker_until_a_new_source_begins() {
+    let room = Room::new(&Stack::shared(), "cut").await;
+    let mut load = Load::default();
+    let mut worker = Worker::start(&room, &[]).await;
+    publish(&room, "calls", &load.more(600)).await;
+    load.is_counted(&room).await;
+    assert!(worker.process.stop().success());
+    // As if Kafka had come back from an older copy: ten messages were counted that it does not have.
+    let counted = room.warehouse().batches(1, &[1]).await.unwrap();
+    let end = counted.iter().map(|row| row.to_position).max().unwrap();
+    let ahead = BatchRow {
+        partition: 1,
+        from_position: end,
+        to_position: end + 10,
+        ledger_rows: 0,
+        dead_letters: 10,
+        rerouted: 0,
+        empty_offsets: 0,
+        lost: 0,
+        appended_at: 0,
+    };
+    room.warehouse().insert_rows("testing", "batches", &[ahead]).await.unwrap();
+
+    let mut worker = Worker::spawn(&room, &[]).await;
+    let words = last_words(&mut worker.process).await;
+    assert!(words.contains("partition 1: the ledger goes to offset"), "{words}");
+    assert!(words.contains("but the log ends at"), "{words}");
+    // What it says can be done.
+    for advice in ["ingest source close", "ingest source open"] {
+        let command_line = words.split('`').find(|part| part.starts_with(advice)).expect("what to do");
+        let arguments: Vec<&str> = command_line.split(' ').skip(1).collect();
+        let (went_on, said) = command(&room, &arguments);
+        assert!(went_on, "{said}");
+    }
+    let before = ledger::identities(&room).await;
+    let _worker = Worker::start(&room, &[]).await;
+    publish(&room, "calls", &Load::default().more(300)).await;
+    let counts = ledger::settled_since(&room).await;
+    assert!(counts.rows > 0 && counts.rows < 400, "the first source is not read again: {counts:?}");
+    assert!(ledger::identities(&room).await.is_superset(&before));
 }
 
 #[tokio::test(flavor = "multi_thread")]

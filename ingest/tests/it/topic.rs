@@ -110,13 +110,18 @@ pub async fn publish_with(room: &Room, topic: &str, messages: &[Raw], options: &
 
 /// The first message of a partition, as it lies in the topic.
 pub fn first_message(room: &Room, topic: &str, partition: u32) -> Raw {
+    message_at(room, topic, partition, Offset::Beginning)
+}
+
+/// A message, as it lies in the topic.
+pub fn message_at(room: &Room, topic: &str, partition: u32, offset: Offset) -> Raw {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", room.brokers())
         .set("group.id", "a-look")
         .create()
         .expect("a consumer");
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset(&room.topic(topic), partition as i32, Offset::Beginning).expect("a partition");
+    list.add_partition_offset(&room.topic(topic), partition as i32, offset).expect("a partition");
     consumer.assign(&list).expect("assigned");
     let message = consumer.poll(Duration::from_secs(30)).expect("a message").expect("a message");
     let headers = ingest::headers::headers_of(&message).into_iter().map(|header| {

@@ -1,0 +1,81 @@
+//! `ingest dead-letters list`.
+
+use super::letter::{self, DeadLetter};
+use crate::command::reading;
+use crate::settings::KafkaSettings;
+use anyhow::Context;
+use chrono::{DateTime, SecondsFormat};
+use clap::Args;
+use std::collections::HashSet;
+use std::io::{self, ErrorKind, Write};
+use std::ops::ControlFlow;
+
+/// Which dead letters, and how.
+#[derive(Debug, Clone, Args)]
+pub struct ListArgs {
+    /// Only those with this reason, e.g. `undecodable`
+    #[arg(long)]
+    reason: Option<String>,
+    /// Only those that were found in this partition
+    #[arg(long)]
+    partition: Option<i32>,
+    /// Only those that were not put back
+    #[arg(long)]
+    open: bool,
+    /// Only so many, oldest first
+    #[arg(long)]
+    limit: Option<usize>,
+    /// One JSON object a line, all bytes in hexadecimal
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints dead letters to stdout. One that was written twice, after a kill, is printed once.
+pub async fn list(settings: KafkaSettings, args: ListArgs) -> anyhow::Result<()> {
+    tokio::task::spawn_blocking(move || {
+        let spans = reading::whole(&settings, &settings.dead_letter_topic)?;
+        let put_back = letter::put_back(&settings, &spans)?;
+        let mut out = io::stdout().lock();
+        let (mut seen, mut printed) = (HashSet::new(), 0);
+        letter::each(&settings, &spans, |message, all| {
+            let letter = DeadLetter::of(message, all, &put_back);
+            let is_wanted = args.reason.as_ref().is_none_or(|reason| *reason == letter.reason)
+                && args.partition.is_none_or(|partition| partition == letter.origin_partition)
+                && !(args.open && letter.put_back.is_some());
+            if !is_wanted || !seen.insert(letter::place_in(all)) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            match print(&mut out, &letter, args.json) {
+                // The reader has seen enough, as `head` does.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(ControlFlow::Break(())),
+                outcome => outcome.context("cannot print")?,
+            }
+            printed += 1;
+            let is_enough = args.limit.is_some_and(|limit| printed >= limit);
+            Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })
+    })
+    .await?
+}
+
+fn print(out: &mut impl Write, letter: &DeadLetter, json: bool) -> io::Result<()> {
+    if json {
+        serde_json::to_writer(&mut *out, letter)?;
+        return writeln!(out);
+    }
+    let appended_at = DateTime::from_timestamp_millis(letter.origin_appended_at_ms).unwrap_or_default();
+    let put_back = letter.put_back.as_ref().map(|place| format!(" · put back at {place}"));
+    writeln!(
+        out,
+        "{} · {} partition {} offset {} · appended at {}{}\n  {}\n  key     {}\n  payload {}",
+        letter.reason,
+        letter.origin_topic,
+        letter.origin_partition,
+        letter.origin_offset,
+        appended_at.to_rfc3339_opts(SecondsFormat::Millis, true),
+        put_back.unwrap_or_default(),
+        letter.reason_text,
+        letter.key.as_deref().unwrap_or("none"),
+        letter.payload.as_deref().unwrap_or("none"),
+    )
+}
