@@ -61,6 +61,40 @@ fn every_file_and_folder_that_a_document_names_exists() {
     assert!(missing.is_empty(), "documents name what does not exist:\n{}", missing.join("\n"));
 }
 
+/// Whether a function of this name stands right below `#[test]`, or `#[tokio::test]` with arguments or without.
+fn has_test(text: &str, name: &str) -> bool {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let mut functions = lines.iter().enumerate().filter(|(_, line)| line.contains(&format!("fn {name}(")));
+    functions.any(|(at, _)| {
+        lines[..at]
+            .iter()
+            .rev()
+            .take(2)
+            .any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
+    })
+}
+
+/// They are written as `path/file.rs::name_of_the_test`.
+#[test]
+fn every_test_that_a_document_names_exists() {
+    let mut missing = Vec::new();
+    let mut count = 0;
+    for document in ending(".md") {
+        let folder = Path::new(&document).parent().map(Path::to_owned).unwrap_or_default();
+        for piece in quoted(&read(&document)) {
+            let Some((file, name)) = piece.split_once(".rs::") else { continue };
+            let file = format!("{file}.rs");
+            let places = [file.clone(), folder.join(&file).display().to_string()];
+            count += 1;
+            if !places.iter().any(|place| has_test(&read(place), name)) {
+                missing.push(format!("{document}: `{piece}`"));
+            }
+        }
+    }
+    assert!(count > 30, "only {count} tests are named: is the form still `file.rs::name`?");
+    assert!(missing.is_empty(), "documents name tests that do not exist:\n{}", missing.join("\n"));
+}
+
 #[test]
 fn every_make_target_that_a_document_names_exists() {
     let makefile = read("Makefile");

@@ -5,6 +5,10 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Longest wait for the end of a process.
+const LIFE_MAX: Duration = Duration::from_secs(300);
 
 /// A running binary with its log. Killed when dropped; the log is printed when the test is failing.
 pub struct Process {
@@ -124,8 +128,18 @@ impl Process {
     }
 
     /// Waits for its end.
+    ///
+    /// # Panics
+    /// If it goes on for five minutes: a test that hangs tells nothing.
     pub fn wait(&mut self) -> ExitStatus {
-        let status = self.child.wait().expect("the process can be waited for");
+        let deadline = Instant::now() + LIFE_MAX;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("the process can be waited for") {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "{} does not end: {}", self.binary, self.log().join("\n"));
+            std::thread::sleep(Duration::from_millis(10));
+        };
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
