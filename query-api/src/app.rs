@@ -6,6 +6,7 @@ use crate::envelope;
 use crate::kept::Kept;
 use crate::settings::QueryApiSettings;
 use crate::sign_in::SignIn;
+use crate::snapshot::LastSources;
 use axum::http::HeaderValue;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub struct Parts {
     pub warehouse: Warehouse,
     /// Answers of rollup rows that may hold still.
     pub kept: Arc<Kept>,
+    /// The sources as they were last seen.
+    pub last_sources: LastSources,
     /// Verifies tokens.
     pub keys: Keys,
     /// See the setting `auth.cookie`.
@@ -50,6 +53,7 @@ impl App {
         Ok(Self(Arc::new(Parts {
             warehouse: Warehouse::new(&settings.clickhouse),
             kept: Arc::default(),
+            last_sources: LastSources::default(),
             keys: Keys::new(&settings.auth)?,
             cookie: settings.auth.cookie.clone(),
             sign_in_url: settings.pages.sign_in_url.clone(),

@@ -36,7 +36,7 @@ pub async fn at_snapshot<T, F>(
 where
     F: Future<Output = Result<T, AskError>>,
 {
-    let newest = snapshot::take(&app.warehouse, org_id, pinned).await?;
+    let newest = snapshot::take(&app.warehouse, &app.last_sources, org_id, pinned).await?;
     if let (false, Some(age)) = (newest.pinned, newest.age()) {
         metrics::snapshot_age(age);
     }

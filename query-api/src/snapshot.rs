@@ -8,6 +8,7 @@ use crate::queries;
 use clickhouse::Row;
 use proto::Position;
 use serde::Deserialize;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use warehouse::calendar::Tz;
 use warehouse::{OrganisationRow, SourceRow, Warehouse, WarehouseError};
@@ -42,7 +43,22 @@ pub struct Organisation {
     pub zone: Tz,
 }
 
-#[derive(Debug, Clone, Copy)]
+/// The sources as they were last seen: whose partition to ask for a frontier while they are read anew. Only a guess,
+/// which counts when it turns out right.
+#[derive(Debug, Default)]
+pub struct LastSources(Mutex<Vec<SourceRow>>);
+
+impl LastSources {
+    fn partition_of(&self, org_id: &str) -> Option<Partition> {
+        partition_of(org_id, &self.0.lock().unwrap_or_else(PoisonError::into_inner)).ok()
+    }
+
+    fn remember(&self, sources: Vec<SourceRow>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = sources;
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Partition {
     number: u16,
     /// Positions of the newest source in this partition begin here …
@@ -70,12 +86,29 @@ struct IntervalRow {
 ///
 /// # Errors
 /// An `as_of` beyond what is known, nothing ever ingested, or ClickHouse.
-pub async fn take(warehouse: &Warehouse, org_id: &str, pinned: Option<AsOf>) -> Result<Snapshot, Problem> {
-    let sources = async { warehouse.sources().await.map_err(Problem::from) };
-    let (organisation, sources) = tokio::try_join!(organisation(warehouse, org_id), sources)?;
-    let partition = partition_of(org_id, &sources)?;
+pub async fn take(
+    warehouse: &Warehouse,
+    last_sources: &LastSources,
+    org_id: &str,
+    pinned: Option<AsOf>,
+) -> Result<Snapshot, Problem> {
     let pinned_at = pinned.map(|as_of| as_of.position);
-    let (frontier, complete_through_ms) = frontier(warehouse, partition, pinned_at).await?;
+    let guessed = last_sources.partition_of(org_id);
+    let sources = async { warehouse.sources().await };
+    let frontier_of_guessed = async {
+        match guessed {
+            Some(partition) => frontier(warehouse, partition, pinned_at).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let (organisation, sources, frontier_of_guessed) =
+        tokio::try_join!(organisation(warehouse, org_id), sources, frontier_of_guessed)?;
+    let partition = partition_of(org_id, &sources)?;
+    last_sources.remember(sources);
+    let (frontier, complete_through_ms) = match frontier_of_guessed {
+        Some(frontier) if guessed == Some(partition) => frontier,
+        _ => frontier(warehouse, partition, pinned_at).await?,
+    };
     let as_of = match pinned {
         Some(as_of) if as_of.position > frontier => {
             let message =
@@ -111,7 +144,7 @@ impl Snapshot {
     }
 }
 
-async fn organisation(warehouse: &Warehouse, org_id: &str) -> Result<Organisation, Problem> {
+async fn organisation(warehouse: &Warehouse, org_id: &str) -> Result<Organisation, WarehouseError> {
     let query = warehouse.read(queries::ORGANISATION).param("org_id", org_id);
     let rows: Vec<OrganisationRow> = warehouse.fetch_all("reading the organisation", query).await?;
     Ok(match rows.into_iter().next() {

@@ -102,3 +102,20 @@ async fn an_organisation_without_calls_has_zeros_and_a_service_without_a_source_
 fn ms(instant: &Value) -> i64 {
     instant.as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_millis()
 }
+
+#[tokio::test]
+async fn the_next_source_counts_as_soon_as_it_is_open() {
+    let mut world = World::new("query_next_source").await;
+    let now = service::clock::now_ms();
+    let today = || call().at_ms(now).credits("1").build();
+    world.append(&[today(), today()], now).await;
+    let api = Api::of(&world, &["acme"]).await;
+    let calls = async || api.json("/v1/orgs/acme/breakdowns").await["totals"]["calls"].as_u64().unwrap();
+    assert_eq!(calls().await, 2);
+    // The service knows the former source by now; each answer must still follow the newest.
+    world.open_source().await;
+    assert_eq!(calls().await, 2, "a new source, and nothing in it");
+    world.append(&[today()], now + 1_000).await;
+    assert_eq!(calls().await, 3);
+    api.stop().await;
+}

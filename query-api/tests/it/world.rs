@@ -7,7 +7,6 @@ use service::shutdown::Shutdown;
 use system_tests::{Room, Stack};
 use warehouse::{BatchRow, LedgerBlock, MemberRow, OrganisationRow, SourceRow, TouchRow, Warehouse};
 
-const SOURCE: u16 = 1;
 const PARTITIONS: u16 = 3;
 
 /// A message in the ledger.
@@ -24,6 +23,7 @@ pub struct World {
     pub room: Room,
     pub messages: Vec<Message>,
     pub members: Vec<MemberRow>,
+    source: u16,
     next_offsets: [i64; PARTITIONS as usize],
     directory_position: u64,
 }
@@ -31,26 +31,42 @@ pub struct World {
 impl World {
     pub async fn new(test: &str) -> Self {
         let room = Room::new(&Stack::shared(), test).await;
-        let source = |partition| SourceRow {
-            source: SOURCE,
+        let mut world = Self {
+            room,
+            messages: Vec::new(),
+            members: Vec::new(),
+            source: 0,
+            next_offsets: Default::default(),
+            directory_position: 0,
+        };
+        world.open_source().await;
+        world
+    }
+
+    /// Records the end of the source, if there is one, and opens the next.
+    pub async fn open_source(&mut self) {
+        let row = |source, partition, start_position: u64, end_position: u64| SourceRow {
+            source,
             partition,
             kind: "calls".into(),
             cluster_id: "test".into(),
             topic: "test".into(),
-            topic_id: "test".into(),
+            topic_id: format!("test {source}"),
             partitions: PARTITIONS,
-            start_position: Position::before(SOURCE, 0).unwrap().as_u64(),
-            end_position: 0,
+            start_position,
+            end_position,
         };
-        let rows: Vec<SourceRow> = (0..PARTITIONS).map(source).collect();
-        room.warehouse().insert_rows("recording", "sources", &rows).await.unwrap();
-        Self {
-            room,
-            messages: Vec::new(),
-            members: Vec::new(),
-            next_offsets: Default::default(),
-            directory_position: 0,
+        let begin = |source| Position::before(source, 0).unwrap().as_u64();
+        let former = self.source;
+        let mut rows = Vec::new();
+        for partition in (0..PARTITIONS).filter(|_| former > 0) {
+            let end = Position::before(former, self.next_offsets[usize::from(partition)]).unwrap();
+            rows.push(row(former, partition, begin(former), end.as_u64()));
         }
+        self.source += 1;
+        self.next_offsets = Default::default();
+        rows.extend((0..PARTITIONS).map(|partition| row(self.source, partition, begin(self.source), 0)));
+        self.warehouse().insert_rows("recording", "sources", &rows).await.unwrap();
     }
 
     pub fn warehouse(&self) -> &Warehouse {
@@ -93,7 +109,7 @@ impl World {
         for call in calls {
             let partition = partition_of(call.org_id.as_str());
             let offset = &mut self.next_offsets[usize::from(partition)];
-            let position = Position::of_message(SOURCE, *offset).unwrap();
+            let position = Position::of_message(self.source, *offset).unwrap();
             *offset += 1;
             self.messages.push(Message { call: call.clone(), partition, position, appended_at_ms });
         }
@@ -132,7 +148,7 @@ impl World {
 
     /// Writes a batch row for offsets `from..to`.
     pub async fn batch(&self, partition: u16, from: i64, to: i64, appended_at_ms: i64) {
-        let position = |offset| Position::before(SOURCE, offset).unwrap().as_u64();
+        let position = |offset| Position::before(self.source, offset).unwrap().as_u64();
         let row = BatchRow {
             partition,
             from_position: position(from),
@@ -150,7 +166,7 @@ impl World {
     /// The position before the next message of an organisation.
     pub fn position_of(&self, org_id: &str) -> Position {
         let partition = usize::from(partition_of(org_id));
-        Position::before(SOURCE, self.next_offsets[partition]).unwrap()
+        Position::before(self.source, self.next_offsets[partition]).unwrap()
     }
 
     /// A rollup worker of this ledger.
