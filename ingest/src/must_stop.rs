@@ -28,8 +28,8 @@ pub enum MustStop {
     /// The log was cut, or restored from an older copy.
     #[error(
         "topic `{topic}`, partition {partition}: the ledger goes to offset {frontier}, but the log ends at {log_end}: \
-         the topic was cut or restored from an older copy, and what comes next would not be what was counted. Restore \
-         the topic, or end its source with `ingest source close --topic {kind} --at-frontier \
+         the topic was cut or restored from an older copy, and what comes next would not be what was counted. Stop \
+         the emitters, then restore the topic, or end its source with `ingest source close --topic {kind} --at-frontier \
          --yes-the-rest-is-gone` and begin a new one with `ingest source open --topic {kind}`"
     )]
     LogEndsEarly {

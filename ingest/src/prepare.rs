@@ -1,9 +1,9 @@
 //! What must be there before the first message: the schema, the topics, an open source of each kind.
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, LogBounds};
 use crate::patience::{Advice, Patience, Stopped};
 use crate::settings::KafkaSettings;
-use crate::source::{Identity, Source, all_bounds, identify, next_number, topic_of};
+use crate::source::{Extent, Identity, Source, all_bounds, identify, next_number, topic_of};
 use crate::topic::Kind;
 use crate::topics::{self, TopicsError};
 use proto::PositionError;
@@ -147,7 +147,7 @@ pub async fn open(
         let (identity, bounds) = found.ok_or(NotReady::NoTopic(topic))?;
         let free = number.ok_or(NotReady::NoNumber)?;
         number = free.checked_add(1);
-        let starts = starts(rows, *kind, &identity)
+        let starts = starts(rows, *kind, &identity, &bounds)
             .unwrap_or_else(|| bounds.iter().map(|bounds| bounds.start).collect());
         let source = Source::beginning(free, *kind, identity, &starts)?;
         tracing::info!("opened source {free}: {} of topic `{}`", kind.as_str(), source.identity.topic);
@@ -157,12 +157,17 @@ pub async fn open(
     Ok(())
 }
 
-/// Where the source before ended, if it was the same topic: what it covers must not be read again.
-fn starts(rows: &[SourceRow], kind: Kind, identity: &Identity) -> Option<Vec<i64>> {
+/// Where the source before ended, if it was the same topic: what it covers need not be read again. A log that ends before
+/// that was cut, nobody knows where: it is read from its start, and what was counted before is a repeat.
+fn starts(rows: &[SourceRow], kind: Kind, identity: &Identity, bounds: &[LogBounds]) -> Option<Vec<i64>> {
     let before = Source::newest(rows, kind).ok().flatten()?;
     let is_same = before.identity.cluster_id == identity.cluster_id
         && before.identity.topic_id == identity.topic_id
         && before.identity.partitions == identity.partitions;
     is_same.then_some(())?;
-    before.extents.iter().map(|extent| Some(extent.end?.next_offset())).collect()
+    let start = |(extent, log): (&Extent, &LogBounds)| {
+        let end = extent.end?.next_offset();
+        Some(if end <= log.end { end } else { log.start })
+    };
+    before.extents.iter().zip(bounds).map(start).collect()
 }

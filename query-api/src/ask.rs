@@ -2,6 +2,7 @@
 
 mod breakdowns;
 mod cards;
+mod had_calls;
 mod log;
 mod options;
 mod series;
@@ -18,7 +19,8 @@ use std::sync::Arc;
 
 pub use breakdowns::{Breakdowns, breakdowns};
 pub use cards::{Cards, cards};
-pub use log::{LogRow, MessageRow, Page, Place, messages, page};
+pub use had_calls::had_calls;
+pub use log::{LogRow, MessageRow, Page, Place, Told, call, page};
 pub use options::{Options, options};
 pub use series::{Point, Series, Step, series};
 

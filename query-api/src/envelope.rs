@@ -6,10 +6,12 @@ use crate::metrics;
 use crate::page::problems::ProblemPage;
 use crate::problem::{Problem, ProblemKind};
 use anyhow::Context;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use std::convert::Infallible;
 use std::time::Instant;
 use uuid::Uuid;
 
@@ -41,10 +43,23 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 /// our own forms.
 const PAGE_REFERRER_POLICY: HeaderValue = HeaderValue::from_static("same-origin");
 
+/// The id of the request, for handlers that tell it.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+impl<S: Sync> FromRequestParts<S> for RequestId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self(String::new())))
+    }
+}
+
 /// The layer around all handlers.
-pub async fn wrap(State(app): State<App>, request: Request, next: Next) -> Response {
+pub async fn wrap(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let request_id = request_id(request.headers());
+    request.extensions_mut().insert(RequestId(request_id.clone()));
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();

@@ -94,7 +94,8 @@ impl Narrow {
 }
 
 impl Byok {
-    fn code(self) -> &'static str {
+    /// Its code in the parameter `byok`; `any` where that is left out.
+    pub fn code(self) -> &'static str {
         match self {
             Self::Any => "any",
             Self::Only => "only",
@@ -109,13 +110,18 @@ pub fn model_value(provider: &str, model: &str) -> String {
     format!("{}/{model}", provider.replace('%', "%25").replace('/', "%2F"))
 }
 
-fn model_from(value: &str) -> Option<(String, String)> {
+/// The provider and model of a [`model_value`], if it is one.
+pub fn model_from(value: &str) -> Option<(String, String)> {
     let (provider, model) = value.split_once('/')?;
     let provider = percent_decode_str(provider).decode_utf8().ok()?;
     Some((provider.into_owned(), model.to_owned()))
 }
 
-fn byok_from(value: &str) -> Result<Byok, String> {
+/// The parameter `byok`.
+///
+/// # Errors
+/// What is allowed instead.
+pub fn byok_from(value: &str) -> Result<Byok, String> {
     match value {
         "only" => Ok(Byok::Only),
         "none" => Ok(Byok::None),
@@ -161,7 +167,11 @@ fn custom_range(parameters: &mut Parameters, since: Option<NaiveDate>, until: Op
     }
 }
 
-fn date_from(value: &str) -> Result<NaiveDate, String> {
+/// A date in a parameter.
+///
+/// # Errors
+/// What is allowed instead.
+pub fn date_from(value: &str) -> Result<NaiveDate, String> {
     let is_plain = value.len() == 10 && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     match value.parse::<NaiveDate>() {
         Ok(date) if is_plain && (FIRST_DATE..=LAST_DATE).contains(&date) => Ok(date),

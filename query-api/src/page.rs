@@ -5,13 +5,23 @@
 
 pub mod assets;
 mod audit;
+mod bar;
+mod breakdowns;
+mod call;
 mod cards;
+mod chart;
 pub mod document;
+mod filter_bar;
 pub mod frame;
+mod log;
+mod palette;
+mod part;
 mod pill;
 pub mod problems;
 mod settings;
+pub mod state;
 pub mod theme;
+mod usage;
 pub mod words;
 
 use crate::app::App;
@@ -27,6 +37,9 @@ pub fn router(app: &App) -> Router<App> {
         .route("/settings/audit", get(settings::audit))
         .route("/settings/usage", get(settings::usage))
         .route("/orgs/{org}/settings/audit", get(audit::get))
+        .route("/orgs/{org}/settings/audit/calls", get(call::find))
+        .route("/orgs/{org}/settings/audit/calls/{event_id}", get(call::get))
+        .route("/orgs/{org}/settings/usage", get(usage::get))
         .route("/settings/theme/{theme}", post(theme::choose))
         .route("/sign-in", get(sign_in::landing).post(sign_in::exchange))
         .route("/sign-out", post(sign_in::sign_out))

@@ -86,6 +86,15 @@ impl Parameters {
         self.mistakes.iter().any(|mistake| mistake.parameter == parameter)
     }
 
+    /// Ends the reading and passes over keys that nobody knows. Pages do so: links to them come with keys of newsletters
+    /// and trackers.
+    ///
+    /// # Errors
+    /// All mistakes.
+    pub fn finish_known(self) -> Result<(), Problem> {
+        if self.mistakes.is_empty() { Ok(()) } else { Err(Problem::invalid_parameters(self.mistakes)) }
+    }
+
     /// Ends the reading.
     ///
     /// # Errors

@@ -132,7 +132,8 @@ impl ModelFields {
     }
 }
 
-fn take_as_of(parameters: &mut Parameters) -> Option<AsOf> {
+/// Takes the parameter `as_of`.
+pub fn take_as_of(parameters: &mut Parameters) -> Option<AsOf> {
     parameters
         .one_as("as_of", |text| text.parse().map_err(|error: crate::as_of::AsOfError| error.to_string()))
 }

@@ -1,7 +1,7 @@
 //! Sums of calls: credits and provider costs side by side, never together, and never two currencies together.
 
 use proto::Amount;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use warehouse::DecimalUnits;
@@ -38,7 +38,9 @@ pub struct ByokCost {
     /// Number of calls.
     pub calls: u64,
     /// Charged by the providers, exact decimal.
-    pub cost: String,
+    #[serde(serialize_with = "exact")]
+    #[schema(value_type = String)]
+    pub cost: Amount,
 }
 
 impl Sums {
@@ -71,10 +73,18 @@ impl Sums {
         let costs = self.byok.iter().map(|(currency, byok)| ByokCost {
             currency: currency.clone(),
             calls: byok.calls,
-            cost: byok.cost.to_string(),
+            cost: byok.cost,
         });
         costs.collect()
     }
+}
+
+/// An amount as answers carry it: all digits, as a text, so that no reader rounds it.
+///
+/// # Errors
+/// The serializer's.
+pub fn exact<S: Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(amount)
 }
 
 /// One call's amount is below 10^24 units, so the sum of 10^14 calls still fits.

@@ -9,7 +9,8 @@ use system_tests::{Room, call};
 /// What was published, and must be counted.
 #[derive(Default)]
 pub struct Load {
-    ids: BTreeSet<String>,
+    /// Event ids that must count.
+    pub ids: BTreeSet<String>,
     poison: usize,
 }
 

@@ -93,6 +93,25 @@ impl From<&MessageRow> for LogRow {
     }
 }
 
+/// The messages of one call, each list in the order in which they were written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The one that counts.
+    pub first: MessageRow,
+    /// Later ones with the same content.
+    pub repeats: Vec<MessageRow>,
+    /// Later ones with another content.
+    pub conflicts: Vec<MessageRow>,
+}
+
+impl Told {
+    /// Everybody whom the messages name.
+    pub fn members(&self) -> Vec<&str> {
+        let later = self.conflicts.iter().map(|message| message.member.as_str());
+        std::iter::once(self.first.member.as_str()).chain(later).collect()
+    }
+}
+
 /// Where a page begins: at the newest call, or after one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -141,11 +160,11 @@ pub async fn page(
     Ok(Page { rows, more })
 }
 
-/// Every message of one call that the snapshot knows, first write first. Empty if there is none.
+/// Everything the snapshot knows of one call, if it has it.
 ///
 /// # Errors
 /// ClickHouse's.
-pub async fn messages(reader: &Reader, id: EventId) -> Result<Vec<MessageRow>, Problem> {
+pub async fn call(reader: &Reader, id: EventId) -> Result<Option<Told>, Problem> {
     let query = reader
         .warehouse
         .read(queries::CALL)
@@ -154,7 +173,13 @@ pub async fn messages(reader: &Reader, id: EventId) -> Result<Vec<MessageRow>, P
         .param("event_id", id.to_string())
         .param("at", reader.at.as_u64())
         .param("limit", MESSAGES_MAX);
-    Ok(reader.warehouse.fetch_all("reading a call", query).await?)
+    let messages: Vec<MessageRow> = reader.warehouse.fetch_all("reading a call", query).await?;
+    let mut messages = messages.into_iter();
+    Ok(messages.next().map(|first| {
+        let content = LogRow::from(&first);
+        let (repeats, conflicts) = messages.partition(|message| LogRow::from(message) == content);
+        Told { first, repeats, conflicts }
+    }))
 }
 
 /// Calls of some windows, newest first.

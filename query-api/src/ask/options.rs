@@ -75,7 +75,8 @@ pub async fn options(reader: &Reader, filter: &Filter) -> Result<Options, AskErr
 }
 
 impl Options {
-    fn with_none(chosen: &Narrow) -> Self {
+    /// What is offered before anything is asked.
+    pub fn with_none(chosen: &Narrow) -> Self {
         let known = REASONS.iter().map(|(code, _)| (*code).to_owned());
         Self {
             members: chosen.members.iter().map(|member| (member.clone(), 0)).collect(),

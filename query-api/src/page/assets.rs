@@ -23,6 +23,20 @@ pub static STYLE: Asset = Asset {
     content_type: "text/css; charset=utf-8",
     content: include_str!("../../assets/style.css"),
 };
+/// How the Usage page looks besides.
+pub static USAGE_STYLE: Asset = Asset {
+    stem: "usage",
+    extension: "css",
+    content_type: "text/css; charset=utf-8",
+    content: include_str!("../../assets/usage.css"),
+};
+/// How the Audit page looks besides.
+pub static AUDIT_STYLE: Asset = Asset {
+    stem: "audit",
+    extension: "css",
+    content_type: "text/css; charset=utf-8",
+    content: include_str!("../../assets/audit.css"),
+};
 /// What spares a reload; the pages work without it.
 pub static SCRIPT: Asset = Asset {
     stem: "page",
@@ -38,8 +52,8 @@ pub static ICON: Asset = Asset {
     content: include_str!("../../assets/icon.svg"),
 };
 
-static PATHS: LazyLock<[(String, &Asset); 3]> =
-    LazyLock::new(|| [&STYLE, &SCRIPT, &ICON].map(|asset| (asset.path(), asset)));
+static PATHS: LazyLock<[(String, &Asset); 5]> =
+    LazyLock::new(|| [&STYLE, &AUDIT_STYLE, &USAGE_STYLE, &SCRIPT, &ICON].map(|asset| (asset.path(), asset)));
 
 impl Asset {
     /// Where it is served: `/assets/style-<hash of the content>.css`.

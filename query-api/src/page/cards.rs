@@ -1,7 +1,7 @@
 //! The three cards: the calendar month at a glance, whatever the filters say.
 
 use super::pill::Pill;
-use super::words::{Moment, days, decimal, number};
+use super::words::{Moment, days_of_one_year, decimal, number};
 use crate::ask::Cards;
 use crate::snapshot::Snapshot;
 
@@ -16,7 +16,7 @@ pub struct CardsView {
     pub against_last_month: Pill,
     /// This month so far against the same days of last month.
     pub against_same_days: Pill,
-    /// The same days: `1 Oct – 14 Oct 2026, until 14:05`.
+    /// The same days: `1 Oct – 14 Oct, until 14:05`.
     pub same_days: String,
     /// Credits of the same days.
     pub same_days_credits: String,
@@ -27,7 +27,7 @@ pub struct CardsView {
 impl CardsView {
     /// From the answer.
     pub fn of(cards: &Cards, snapshot: &Snapshot) -> Self {
-        let same_days = days(cards.same_days.since, cards.same_days.until);
+        let same_days = days_of_one_year(cards.same_days.since, cards.same_days.until);
         // A shorter last month is compared whole: then no time of day ends it.
         let cut = cards.same_days.span.to_ms < cards.last_month.span.to_ms;
         let time = Moment::of(snapshot.as_of.zone, snapshot.as_of.now_ms).time;

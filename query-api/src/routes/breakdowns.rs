@@ -10,6 +10,7 @@ use crate::filter::Filter;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::snapshot::Snapshot;
+use crate::sums::exact;
 use crate::sums::{ByokCost, Sums};
 use axum::Json;
 use axum::extract::State;
@@ -43,7 +44,9 @@ pub struct TotalsFields {
     /// All calls, BYOK included.
     pub calls: u64,
     /// Credits consumed, exact decimal.
-    pub credits: String,
+    #[serde(serialize_with = "exact")]
+    #[schema(value_type = String)]
+    pub credits: Amount,
     /// BYOK calls, apart and by currency.
     pub byok: Vec<ByokCost>,
 }
@@ -54,7 +57,9 @@ pub struct RowFields {
     /// All calls, BYOK included.
     pub calls: u64,
     /// Credits consumed, exact decimal.
-    pub credits: String,
+    #[serde(serialize_with = "exact")]
+    #[schema(value_type = String)]
+    pub credits: Amount,
     /// Of all credits, in percent with one decimal; `0.0` with credits above zero means less than 0.05.
     pub share: String,
     /// BYOK calls, apart and by currency.
@@ -120,7 +125,8 @@ pub async fn get(
 }
 
 impl BreakdownsAnswer {
-    fn of(snapshot: &Snapshot, breakdowns: Breakdowns, names: &Directory) -> Self {
+    /// Shapes sums into sorted lists.
+    pub fn of(snapshot: &Snapshot, breakdowns: Breakdowns, names: &Directory) -> Self {
         let Breakdowns { period, totals, by_reason, by_model, by_member } = breakdowns;
         let all = totals.credits;
         let by_reason =
@@ -138,7 +144,7 @@ impl BreakdownsAnswer {
         Self {
             snapshot: SnapshotFields::of(snapshot),
             period: period.into(),
-            totals: TotalsFields { calls: totals.calls, credits: all.to_string(), byok: totals.byok_costs() },
+            totals: TotalsFields { calls: totals.calls, credits: all, byok: totals.byok_costs() },
             by_reason: by_reason
                 .into_iter()
                 .map(|(reason, sums)| ReasonRow { reason, row: RowFields::of(sums, all) })
@@ -159,7 +165,7 @@ impl RowFields {
     fn of(sums: &Sums, all_credits: Amount) -> Self {
         Self {
             calls: sums.calls,
-            credits: sums.credits.to_string(),
+            credits: sums.credits,
             share: share(sums.credits, all_credits),
             byok: sums.byok_costs(),
         }

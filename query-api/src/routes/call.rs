@@ -79,27 +79,22 @@ pub async fn get(
         Problem::new(ProblemKind::NotFound, detail)
     };
     let event_id = event_id.map_err(|_| no_such_call())?;
-    let (snapshot, messages) = ask::at_snapshot(&app, &viewer.org_id, as_of, |reader| async move {
-        Ok(ask::messages(&reader, event_id).await?)
+    let (snapshot, told) = ask::at_snapshot(&app, &viewer.org_id, as_of, |reader| async move {
+        Ok(ask::call(&reader, event_id).await?)
     })
     .await?;
-    let (first, later) = messages.split_first().ok_or_else(no_such_call)?;
-    let ids: Vec<&str> = messages.iter().map(|message| message.member.as_str()).collect();
-    let names = Directory::of(&app.warehouse, &viewer.org_id, &ids).await?;
-    let content = LogRow::from(first);
-    let (repeats, conflicts): (Vec<_>, Vec<_>) =
-        later.iter().partition(|message| LogRow::from(*message) == content);
+    let told = told.ok_or_else(no_such_call)?;
+    let names = Directory::of(&app.warehouse, &viewer.org_id, &told.members()).await?;
+    let fields = |message| CallFields::of(&LogRow::from(message), &names);
     Ok(Json(CallAnswer {
         snapshot: SnapshotFields::of(&snapshot),
-        call: CallFields::of(&content, &names),
-        message: first.into(),
-        repeats: repeats.into_iter().map(MessageFields::from).collect(),
-        conflicts: conflicts
-            .into_iter()
-            .map(|message| Conflict {
-                message: message.into(),
-                call: CallFields::of(&LogRow::from(message), &names),
-            })
+        call: fields(&told.first),
+        message: (&told.first).into(),
+        repeats: told.repeats.iter().map(MessageFields::from).collect(),
+        conflicts: told
+            .conflicts
+            .iter()
+            .map(|message| Conflict { message: message.into(), call: fields(message) })
             .collect(),
     }))
 }

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::ask::{self, Options};
 use crate::auth::Viewer;
 use crate::directory::{Directory, Person};
-use crate::filter::Filter;
+use crate::filter::{Filter, Narrow};
 use crate::parameters::Parameters;
 use crate::period::Period;
 use crate::problem::Problem;
@@ -73,11 +73,16 @@ pub struct ByokOptions {
     pub none: u64,
 }
 
+/// What filters choose from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dimension {
+pub enum Dimension {
+    /// Team members.
     Members,
+    /// Activity types.
     Reasons,
+    /// Models.
     Models,
+    /// Kinds of payment.
     Byok,
 }
 
@@ -109,47 +114,61 @@ pub async fn get(State(app): State<App>, viewer: Viewer, uri: Uri) -> Result<Jso
     });
     let names = async { Directory::all(&app.warehouse, &viewer.org_id).await.map_err(Problem::from) };
     let ((snapshot, (period, options)), names) = tokio::try_join!(answer, names)?;
-    let lists = Lists { filter, names: &names, dimension, search: &search, limit };
+    let lists = Lists { narrow: &filter.narrow, names: &names, dimension, search: &search, limit };
     Ok(Json(lists.answer(&snapshot, period, &options)))
 }
 
-struct Lists<'a> {
-    filter: &'a Filter,
-    names: &'a Directory,
-    dimension: Option<Dimension>,
-    search: &'a str,
-    limit: usize,
+/// Shapes options into lists.
+#[derive(Debug)]
+pub struct Lists<'a> {
+    /// What the request chose.
+    pub narrow: &'a Narrow,
+    /// The members' names.
+    pub names: &'a Directory,
+    /// Only this dimension, or all.
+    pub dimension: Option<Dimension>,
+    /// Only options that contain this, in lower case.
+    pub search: &'a str,
+    /// Options of a dimension beside the chosen.
+    pub limit: usize,
 }
 
 impl Lists<'_> {
+    /// The members with calls.
+    pub fn members(&self, options: &Options) -> OptionList<Person> {
+        let chosen: HashSet<&String> = self.narrow.members.iter().collect();
+        self.list(options.members.iter().map(|(member, calls)| {
+            let person = self.names.person(member);
+            let searched = [&person.label, person.email.as_deref().unwrap_or_default(), member].join("\n");
+            let name = format!("{}\0{member}", person.label);
+            (name, searched, OptionRow { option: person, calls: *calls, chosen: chosen.contains(member) })
+        }))
+    }
+
+    /// The known reasons, and others with calls.
+    pub fn reasons(&self, options: &Options) -> OptionList<ReasonFields> {
+        self.list(options.reasons.iter().map(|(code, calls)| {
+            let option = ReasonFields::of(code);
+            let searched = [option.label.as_str(), code].join("\n");
+            let chosen = self.narrow.reasons.contains(code);
+            (option.label.clone(), searched, OptionRow { option, calls: *calls, chosen })
+        }))
+    }
+
+    /// The models with calls.
+    pub fn models(&self, options: &Options) -> OptionList<ModelFields> {
+        self.list(options.models.iter().map(|(model, calls)| {
+            let option = ModelFields::of(&model.0, &model.1);
+            let searched = [model.0.as_str(), &model.1, &option.value].join("\n");
+            let chosen = self.narrow.models.contains(model);
+            (option.value.clone(), searched, OptionRow { option, calls: *calls, chosen })
+        }))
+    }
+
     fn answer(&self, snapshot: &Snapshot, period: Period, options: &Options) -> FiltersAnswer {
-        let narrow = &self.filter.narrow;
-        let members = self.wants(Dimension::Members).then(|| {
-            let chosen: HashSet<&String> = narrow.members.iter().collect();
-            self.list(options.members.iter().map(|(member, calls)| {
-                let person = self.names.person(member);
-                let searched =
-                    [&person.label, person.email.as_deref().unwrap_or_default(), member].join("\n");
-                let name = format!("{}\0{member}", person.label);
-                (name, searched, OptionRow { option: person, calls: *calls, chosen: chosen.contains(member) })
-            }))
-        });
-        let reasons = self.wants(Dimension::Reasons).then(|| {
-            self.list(options.reasons.iter().map(|(code, calls)| {
-                let option = ReasonFields::of(code);
-                let searched = [option.label.as_str(), code].join("\n");
-                let chosen = narrow.reasons.contains(code);
-                (option.label.clone(), searched, OptionRow { option, calls: *calls, chosen })
-            }))
-        });
-        let models = self.wants(Dimension::Models).then(|| {
-            self.list(options.models.iter().map(|(model, calls)| {
-                let option = ModelFields::of(&model.0, &model.1);
-                let searched = [model.0.as_str(), &model.1, &option.value].join("\n");
-                let chosen = narrow.models.contains(model);
-                (option.value.clone(), searched, OptionRow { option, calls: *calls, chosen })
-            }))
-        });
+        let members = self.wants(Dimension::Members).then(|| self.members(options));
+        let reasons = self.wants(Dimension::Reasons).then(|| self.reasons(options));
+        let models = self.wants(Dimension::Models).then(|| self.models(options));
         let byok = self.wants(Dimension::Byok).then(|| ByokOptions {
             any: options.byok_only + options.byok_none,
             only: options.byok_only,
@@ -185,7 +204,11 @@ impl Lists<'_> {
     }
 }
 
-fn dimension_from(text: &str) -> Result<Dimension, String> {
+/// The parameter `dim`.
+///
+/// # Errors
+/// What is allowed instead.
+pub fn dimension_from(text: &str) -> Result<Dimension, String> {
     match text {
         "members" => Ok(Dimension::Members),
         "reasons" => Ok(Dimension::Reasons),

@@ -8,6 +8,7 @@ use crate::auth::Viewer;
 use crate::change::Change;
 use crate::filter::Filter;
 use crate::parameters::Parameters;
+use crate::period::Period;
 use crate::problem::Problem;
 use crate::sums::{ByokCost, Sums};
 use axum::Json;
@@ -98,7 +99,7 @@ pub async fn get(State(app): State<App>, viewer: Viewer, uri: Uri) -> Result<Jso
     parameters.finish()?;
     let (snapshot, (step, series)) = ask::at_snapshot(&app, &viewer.org_id, as_of, |reader| async move {
         let period = reader.period_of(filter.range);
-        let step = by.unwrap_or(if period.days() <= DAYS_BY_DEFAULT_MAX { Step::Day } else { Step::Month });
+        let step = by.unwrap_or_else(|| default_step(&period));
         if step == Step::Day && period.days() > DAYS_MAX {
             let message = format!("must be month for more than {DAYS_MAX} days");
             return Err(Problem::invalid_parameter("by", message).into());
@@ -157,7 +158,13 @@ impl UsagePoint {
     }
 }
 
-fn step_from(text: &str) -> Result<Step, String> {
+/// Days, as long as there are not too many.
+pub fn default_step(period: &Period) -> Step {
+    if period.days() <= DAYS_BY_DEFAULT_MAX { Step::Day } else { Step::Month }
+}
+
+/// The value of `by`.
+pub fn step_from(text: &str) -> Result<Step, String> {
     match text {
         "day" => Ok(Step::Day),
         "month" => Ok(Step::Month),

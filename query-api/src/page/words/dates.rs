@@ -50,6 +50,11 @@ pub fn days_spoken(since: NaiveDate, until: NaiveDate) -> String {
     range(since, until, "to")
 }
 
+/// `1 Oct – 14 Oct`, where the year is clear.
+pub fn days_of_one_year(since: NaiveDate, until: NaiveDate) -> String {
+    format!("{} – {}", since.format("%-d %b"), until.format("%-d %b"))
+}
+
 fn range(since: NaiveDate, until: NaiveDate, to: &str) -> String {
     if since == until {
         day(since)

@@ -1,0 +1,286 @@
+//! By reason, by model, by member: a bar, and a table that says all of it.
+
+use super::bar::{Segment, segments};
+use super::palette::{OTHER, Palette};
+use super::state::State;
+use super::words::{count, decimal_with, fraction_digits, money, number};
+use crate::labels::UNKNOWN_USER;
+use crate::routes::breakdowns::{BreakdownsAnswer, MemberRow, RowFields};
+use crate::sums::ByokCost;
+use proto::Amount;
+
+/// One breakdown as it is shown.
+#[derive(Debug)]
+pub struct Breakdown {
+    /// For the parts' names in the page: `reason`, `model`, `member`.
+    pub id: &'static str,
+    /// `By reason`.
+    pub title: &'static str,
+    /// Head of the first column.
+    pub first_column: &'static str,
+    /// Head of the last column.
+    pub last_column: &'static str,
+    /// The bar; empty when nothing cost credits.
+    pub segments: Vec<Segment>,
+    /// The table.
+    pub rows: Vec<Row>,
+    /// Further rows, behind a disclosure.
+    pub further: Vec<Row>,
+    /// What stands for the rest of a very long list.
+    pub rest: Option<String>,
+    /// The link that lists all members, or only the first.
+    pub toggle: Option<Toggle>,
+    /// What the bar folds into one.
+    pub other: Option<Other>,
+}
+
+/// A row of the table.
+#[derive(Debug)]
+pub struct Row {
+    /// The number that ties it to its segment.
+    pub tie: usize,
+    /// The colour; none for a row that the bar folds away.
+    pub class: &'static str,
+    /// The name.
+    pub name: String,
+    /// What tells it from others of the same name.
+    pub note: String,
+    /// Whether the name is not known.
+    pub unknown: bool,
+    /// The whole id, where the name is not known.
+    pub id: String,
+    /// The page with this as its filter.
+    pub href: String,
+    /// Credits.
+    pub credits: String,
+    /// Share of all credits, or number of calls.
+    pub last: String,
+    /// BYOK calls of the row, apart from credits; empty when there are none.
+    pub byok: String,
+}
+
+/// The segment of all that have none of their own.
+#[derive(Debug)]
+pub struct Other {
+    /// `Other (12)`.
+    pub label: String,
+    /// The number that ties it to its segment.
+    pub tie: usize,
+    /// Credits.
+    pub credits: String,
+    /// Share of all credits, or number of calls.
+    pub last: String,
+}
+
+/// A link that shows more or less.
+#[derive(Debug)]
+pub struct Toggle {
+    /// `Show all (37)` or `Show top 5`.
+    pub label: String,
+    /// Where it leads.
+    pub href: String,
+    /// Whether all are shown.
+    pub expanded: bool,
+}
+
+/// Things with a segment of their own; the rest is folded into one.
+const SEGMENTS_MAX: usize = 7;
+/// Members listed at first.
+const TOP_MEMBERS: usize = 5;
+/// Members listed at most: a page stays a page, and the export has all.
+const MEMBERS_MAX: usize = 200;
+/// Reasons and models listed beyond the disclosure at most.
+const FURTHER_MAX: usize = 200;
+/// How much of an id tells two apart.
+const SHORT_ID_CHARS: usize = 12;
+
+struct Source<'a> {
+    key: String,
+    class: Option<&'static str>,
+    name: String,
+    note: String,
+    unknown: bool,
+    id: String,
+    href: String,
+    row: &'a RowFields,
+}
+
+/// The three side by side.
+#[derive(Debug)]
+pub struct Breakdowns {
+    /// By reason, by model, by member.
+    pub each: [Breakdown; 3],
+    /// All BYOK calls, apart from credits; empty when there are none.
+    pub byok: String,
+}
+
+/// The three breakdowns.
+pub fn views(answer: &BreakdownsAnswer, state: &State, path: &str) -> Breakdowns {
+    let reasons = answer.by_reason.iter().map(|reason| Source {
+        key: reason.reason.reason.clone(),
+        class: Palette::known_reason(&reason.reason.reason),
+        name: reason.reason.label.clone(),
+        note: String::new(),
+        unknown: false,
+        id: String::new(),
+        href: state.with(|narrow| narrow.reasons = vec![reason.reason.reason.clone()]).link(path),
+        row: &reason.row,
+    });
+    let models = answer.by_model.iter().map(|model| Source {
+        key: model.model.value.clone(),
+        class: None,
+        name: model.model.model.clone(),
+        note: model.model.provider.clone(),
+        unknown: false,
+        id: String::new(),
+        href: state
+            .with(|narrow| narrow.models = vec![(model.model.provider.clone(), model.model.model.clone())])
+            .link(path),
+        row: &model.row,
+    });
+    let members = answer.by_member.iter().map(|member| of_member(member, state, path));
+    let by_reason = breakdown("reason", reasons.collect(), Palette::of_reasons(), false);
+    let by_model = breakdown("model", models.collect(), Palette::default(), false);
+    let mut by_member = breakdown("member", members.collect(), Palette::default(), true);
+    limit_members(&mut by_member, answer.by_member.len(), state, path);
+    let titled = |breakdown: Breakdown, title, first_column, last_column| Breakdown {
+        title,
+        first_column,
+        last_column,
+        ..breakdown
+    };
+    let each = [
+        titled(by_reason, "By reason", "Reason", "Share"),
+        titled(by_model, "By model", "Model", "Share"),
+        titled(by_member, "By member", "Member", "Calls"),
+    ];
+    Breakdowns { each, byok: byok_line(&answer.totals.byok) }
+}
+
+fn of_member<'a>(member: &'a MemberRow, state: &State, path: &str) -> Source<'a> {
+    let person = &member.member;
+    let unknown = person.label == UNKNOWN_USER && person.name.is_none();
+    let short_id: String = person.member_id.chars().take(SHORT_ID_CHARS).collect();
+    Source {
+        key: person.member_id.clone(),
+        class: None,
+        name: person.label.clone(),
+        note: if unknown { short_id } else { String::new() },
+        unknown,
+        id: if unknown { person.member_id.clone() } else { String::new() },
+        href: state.with(|narrow| narrow.members = vec![person.member_id.clone()]).link(path),
+        row: &member.row,
+    }
+}
+
+fn breakdown(id: &'static str, sources: Vec<Source<'_>>, mut palette: Palette, calls: bool) -> Breakdown {
+    // Eight things fit the palette, but seven and the rest are easier to read than eight and the rest.
+    let own = SEGMENTS_MAX.min(sources.len());
+    let (shown, folded) = sources.split_at(own);
+    let mut by_key: Vec<&Source<'_>> = shown.iter().filter(|source| source.class.is_none()).collect();
+    by_key.sort_by_key(|source| &source.key);
+    let classes: Vec<(&str, &'static str)> =
+        by_key.iter().map(|source| (source.key.as_str(), palette.class_of(&source.key))).collect();
+    let class_of = |source: &Source<'_>| {
+        let given = classes.iter().find(|(key, _)| *key == source.key).map(|(_, class)| *class);
+        source.class.or(given).unwrap_or(OTHER)
+    };
+
+    let digits = sources.iter().map(|source| fraction_digits(source.row.credits)).max().unwrap_or(0);
+    let row = |tie: usize, class, source: &Source<'_>| Row {
+        tie,
+        class,
+        name: source.name.clone(),
+        note: source.note.clone(),
+        unknown: source.unknown,
+        id: source.id.clone(),
+        href: source.href.clone(),
+        credits: decimal_with(source.row.credits, digits),
+        last: if calls { number(source.row.calls) } else { share(source.row) },
+        byok: byok_line(&source.row.byok),
+    };
+    let rows: Vec<Row> =
+        shown.iter().enumerate().map(|(tie, source)| row(tie, class_of(source), source)).collect();
+    let further: Vec<Row> = folded.iter().take(FURTHER_MAX).map(|source| row(own, OTHER, source)).collect();
+    let rest = (folded.len() > further.len())
+        .then(|| format!("of {} · Export CSV has all", number(sources.len() as u64)));
+
+    let folded_credits = total(folded);
+    let mut parts: Vec<(&'static str, Amount)> =
+        shown.iter().map(|source| (class_of(source), source.row.credits)).collect();
+    parts.push((OTHER, folded_credits));
+    let other = (!folded.is_empty()).then(|| Other {
+        label: format!("Other ({})", number(folded.len() as u64)),
+        tie: own,
+        credits: decimal_with(folded_credits, digits),
+        last: if calls {
+            number(folded.iter().map(|source| source.row.calls).sum())
+        } else {
+            share_of(folded_credits, total(&sources))
+        },
+    });
+    Breakdown {
+        id,
+        title: "",
+        first_column: "",
+        last_column: "",
+        segments: segments(&parts),
+        rows,
+        further,
+        rest,
+        toggle: None,
+        other,
+    }
+}
+
+/// The first five, or up to two hundred.
+fn limit_members(breakdown: &mut Breakdown, total: usize, state: &State, path: &str) {
+    if total <= TOP_MEMBERS {
+        return;
+    }
+    breakdown.other = breakdown.other.take().filter(|_| !state.all_members);
+    let mut rows = std::mem::take(&mut breakdown.rows);
+    rows.append(&mut breakdown.further);
+    rows.truncate(if state.all_members { MEMBERS_MAX } else { TOP_MEMBERS });
+    breakdown.rest = (state.all_members && total > MEMBERS_MAX)
+        .then(|| format!("{MEMBERS_MAX} of {} · Export CSV has all", number(total as u64)));
+    breakdown.rows = rows;
+    let toggled = state.with_all_members(!state.all_members);
+    breakdown.toggle = Some(Toggle {
+        label: if state.all_members {
+            format!("Show top {TOP_MEMBERS}")
+        } else {
+            format!("Show all ({})", number(total as u64))
+        },
+        href: toggled.link(path),
+        expanded: state.all_members,
+    });
+}
+
+fn total(sources: &[Source<'_>]) -> Amount {
+    let units = sources.iter().map(|source| source.row.credits.units());
+    Amount::from_units(units.fold(0, i128::saturating_add))
+}
+
+fn share(row: &RowFields) -> String {
+    if row.share == "0.0" && row.credits != Amount::ZERO {
+        "<0.1%".to_owned()
+    } else {
+        format!("{}%", row.share)
+    }
+}
+
+fn share_of(part: Amount, whole: Amount) -> String {
+    let share = crate::change::share(part, whole);
+    if share == "0.0" && part != Amount::ZERO { "<0.1%".to_owned() } else { format!("{share}%") }
+}
+
+/// `12 BYOK calls · $4.18 · €0.20`, or nothing: costs of two currencies are never added.
+fn byok_line(byok: &[ByokCost]) -> String {
+    if byok.is_empty() {
+        return String::new();
+    }
+    let calls = count(byok.iter().map(|cost| cost.calls).sum(), "BYOK call");
+    let costs: Vec<String> = byok.iter().map(|cost| money(cost.cost, &cost.currency)).collect();
+    format!("{calls} · {}", costs.join(" · "))
+}

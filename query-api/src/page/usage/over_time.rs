@@ -1,0 +1,238 @@
+//! Credits, calls and tokens over time: for each a sentence, a chart, and a table that says all of it.
+
+use super::compared::{Compared, begun};
+use super::totals::whole_number;
+use crate::ask::{Point, Series, Step};
+use crate::page::chart::{Bar, Chart, Plot, Width};
+use crate::page::pill::Pill;
+use crate::page::words::{MINUS, day, days, decimal};
+use crate::snapshot::Snapshot;
+use crate::sums::Sums;
+use proto::Amount;
+use warehouse::calendar;
+
+/// One measure over time.
+#[derive(Debug)]
+pub struct OverTime {
+    /// For the parts' names in the page: `credits`.
+    pub id: &'static str,
+    /// `Credits a day`.
+    pub title: String,
+    /// `Credits`.
+    pub heading: String,
+    /// `12,480.5 credits in 14 days, up 8.1% from 1 Oct – 14 Oct 2026. Highest: 1,902 on 4 Nov 2026.`
+    pub sentence: String,
+    /// The picture.
+    pub chart: Chart,
+    /// The value of the highest bar.
+    pub peak: Option<Peak>,
+    /// What each place stands for.
+    titles: Vec<String>,
+    /// Whether it is the one to look at first.
+    pub large: bool,
+}
+
+/// A text over the highest bar.
+#[derive(Debug)]
+pub struct Peak {
+    /// Where along the chart: `12.50%`.
+    pub x: String,
+    /// Baseline in pixels.
+    pub y: u32,
+    /// The value.
+    pub text: String,
+    /// `start`, `middle` or `end`: which part of the text stands at `x`.
+    pub anchor: &'static str,
+}
+
+/// The rows of a period, all measures beside each other.
+#[derive(Debug)]
+pub struct Stretch {
+    /// `1 Nov – 14 Nov 2026`.
+    pub days: String,
+    /// A row for each day or month that has begun.
+    pub rows: Vec<Row>,
+}
+
+/// A day or month.
+#[derive(Debug)]
+pub struct Row {
+    /// `4 Nov 2026`.
+    pub days: String,
+    /// Whether it is not over.
+    pub so_far: bool,
+    /// Exact, in the order of the measures.
+    pub values: Vec<String>,
+}
+
+impl OverTime {
+    /// What a bar stands for: `4 Nov 2026: 1,902`.
+    pub fn title_of(&self, bar: &Bar) -> &str {
+        self.titles.get(bar.place).map_or("", String::as_str)
+    }
+}
+
+struct Measure {
+    id: &'static str,
+    noun: &'static str,
+    value: fn(&Sums) -> Amount,
+    whole: bool,
+}
+
+const MEASURES: [Measure; 4] = [
+    Measure { id: "credits", noun: "credit", value: |sums| sums.credits, whole: false },
+    Measure { id: "calls", noun: "call", value: |sums| whole_number(sums.calls), whole: true },
+    Measure {
+        id: "input-tokens",
+        noun: "input token",
+        value: |sums| whole_number(sums.input_tokens),
+        whole: true,
+    },
+    Measure {
+        id: "output-tokens",
+        noun: "output token",
+        value: |sums| whole_number(sums.output_tokens),
+        whole: true,
+    },
+];
+
+const HEIGHT_LARGE: u32 = 220;
+const HEIGHT_SMALL: u32 = 140;
+/// The value of the highest bar stands this far above it.
+const ABOVE_PEAK: u32 = 6;
+
+/// All measures of a series.
+pub fn of(series: &Series, step: Step, compared: &Compared, snapshot: &Snapshot) -> Vec<OverTime> {
+    MEASURES.iter().map(|measure| over_time(measure, series, step, compared, snapshot)).collect()
+}
+
+fn over_time(
+    measure: &Measure,
+    series: &Series,
+    step: Step,
+    compared: &Compared,
+    snapshot: &Snapshot,
+) -> OverTime {
+    let now_ms = snapshot.as_of.now_ms;
+    let shown = begun(&series.points, now_ms);
+    let values_of = |points: &[Point]| -> Vec<Amount> {
+        points.iter().map(|point| (measure.value)(&point.sums)).collect()
+    };
+    let (values, previous) = (values_of(shown), values_of(&series.previous_points));
+    let unfinished = shown.last().is_some_and(|point| now_ms < point.span.to_ms);
+    let large = measure.id == "credits";
+    let chart = Chart::of(&Plot {
+        width: match step {
+            Step::Day => Width::Day,
+            Step::Month => Width::Month,
+        },
+        height: if large { HEIGHT_LARGE } else { HEIGHT_SMALL },
+        whole: measure.whole,
+        days: &series.points.iter().map(|point| point.since).collect::<Vec<_>>(),
+        values: &values,
+        unfinished,
+        previous: &previous,
+    });
+    let highest = chart.peak.and_then(|place| Some((shown.get(place)?, *values.get(place)?)));
+    let heading = format!("{}s", capitalised(measure.noun));
+    OverTime {
+        id: measure.id,
+        title: format!("{heading} a {}", step_noun(step)),
+        heading,
+        sentence: sentence(measure, series, step, compared, highest),
+        peak: peak(&chart, highest.map(|(_, value)| value)),
+        titles: shown
+            .iter()
+            .zip(&values)
+            .map(|(point, value)| format!("{}: {}", days_of(point, step), decimal(*value)))
+            .collect(),
+        chart,
+        large,
+    }
+}
+
+fn sentence(
+    measure: &Measure,
+    series: &Series,
+    step: Step,
+    compared: &Compared,
+    highest: Option<(&Point, Amount)>,
+) -> String {
+    let (now, before) = ((measure.value)(&series.totals()), (measure.value)(&series.previous_totals()));
+    let pill = Pill::between(before, now);
+    let change = match (pill.arrow, pill.text.as_str()) {
+        (true, text) => format!("{} {} from", pill.class, text.replace(['+', MINUS], "")),
+        (false, "new") => "none in".to_owned(),
+        (false, _) => "the same as in".to_owned(),
+    };
+    let noun = measure.noun;
+    let plural = if now == whole_number(1) { "" } else { "s" };
+    let told =
+        format!("{} {noun}{plural} in {}, {change} {}.", decimal(now), compared.length, compared.previous);
+    let place = match step {
+        Step::Day => "on",
+        Step::Month => "in",
+    };
+    match highest {
+        Some((point, value)) => {
+            format!("{told} Highest: {} {place} {}.", decimal(value), days_of(point, step))
+        }
+        None => told,
+    }
+}
+
+fn peak(chart: &Chart, highest: Option<Amount>) -> Option<Peak> {
+    let place = chart.peak?;
+    let bar = chart.bars.iter().find(|bar| bar.place == place)?;
+    let anchor = match (place * 5 < chart.places, (place + 1) * 5 > chart.places * 4) {
+        (true, false) => "start",
+        (false, true) => "end",
+        _ => "middle",
+    };
+    let x = match anchor {
+        "start" => bar.x.clone(),
+        "end" => bar.end.clone(),
+        _ => bar.middle.clone(),
+    };
+    Some(Peak { x, y: bar.y.saturating_sub(ABOVE_PEAK), text: decimal(highest?), anchor })
+}
+
+/// Both periods as rows.
+pub fn stretches(series: &Series, step: Step, compared: &Compared, now_ms: i64) -> [Stretch; 2] {
+    let row = |point: &Point| Row {
+        days: days_of(point, step),
+        so_far: now_ms < point.span.to_ms,
+        values: MEASURES.iter().map(|measure| decimal((measure.value)(&point.sums))).collect(),
+    };
+    let stretch = |days: &String, points: &[Point]| Stretch {
+        days: days.clone(),
+        rows: begun(points, now_ms).iter().map(row).collect(),
+    };
+    [stretch(&compared.shown, &series.points), stretch(&compared.previous, &series.previous_points)]
+}
+
+/// `4 Nov 2026`; of months `Nov 2026`, or the days where the period cuts one.
+fn days_of(point: &Point, step: Step) -> String {
+    let first = calendar::first_of_month(point.since);
+    let whole_month =
+        point.since == first && point.until.succ_opt() == Some(calendar::first_of_next_month(first));
+    match step {
+        Step::Day => day(point.since),
+        Step::Month if whole_month => point.since.format("%b %Y").to_string(),
+        Step::Month => days(point.since, point.until),
+    }
+}
+
+fn step_noun(step: Step) -> &'static str {
+    match step {
+        Step::Day => "day",
+        Step::Month => "month",
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| format!("{}{}", first.to_ascii_uppercase(), letters.as_str()))
+}
