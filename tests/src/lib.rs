@@ -8,12 +8,14 @@
 
 mod call;
 mod eventually;
+mod ledger;
 mod process;
 mod room;
 mod stack;
 
 pub use call::{CallBuilder, call};
 pub use eventually::{eventually, eventually_for};
+pub use ledger::{Ledger, LedgerMessage};
 pub use process::Process;
 pub use room::{PARTITIONS, Room};
 pub use stack::{Component, Stack};

@@ -226,7 +226,7 @@ async fn assert_cards(api: &Api, world: &World, wanted: &Wanted, path: &str, as_
     assert_eq!(summary["this_month"]["credits"], credits(&this_month));
     assert_eq!(summary["last_month"]["credits"], credits(&last_month));
     let calls = all.calls(world);
-    let of_this_month = |message: &&&crate::world::Message| {
+    let of_this_month = |message: &&&system_tests::LedgerMessage| {
         month_of(model::local_date(wanted.zone, message.call.occurred_at_ms())) == this_month
     };
     let active: std::collections::BTreeSet<&str> =

@@ -1,11 +1,12 @@
 //! What the answers must be, computed the plain way: every message looked at, for every question.
 
-use crate::world::{Message, World};
+use crate::world::World;
 use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
 use proto::{Amount, Charge, EventId, Position};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use system_tests::LedgerMessage;
 
 /// A filter with days instead of a range.
 #[derive(Debug, Clone)]
@@ -67,8 +68,8 @@ impl Wanted {
     }
 
     /// The first write of each identity at the position.
-    pub fn first_writes<'a>(&self, world: &'a World) -> Vec<&'a Message> {
-        let mut first: BTreeMap<(i64, EventId), &Message> = BTreeMap::new();
+    pub fn first_writes<'a>(&self, world: &'a World) -> Vec<&'a LedgerMessage> {
+        let mut first: BTreeMap<(i64, EventId), &LedgerMessage> = BTreeMap::new();
         for message in &world.messages {
             if message.call.org_id.as_str() == self.org_id && message.position <= self.at {
                 let kept =
@@ -82,17 +83,17 @@ impl Wanted {
     }
 
     /// The calls the filter keeps, in no order.
-    pub fn calls<'a>(&self, world: &'a World) -> Vec<&'a Message> {
+    pub fn calls<'a>(&self, world: &'a World) -> Vec<&'a LedgerMessage> {
         let mut calls = self.first_writes(world);
         calls.retain(|message| self.keeps_day(message) && self.keeps(message));
         calls
     }
 
-    fn keeps_day(&self, message: &Message) -> bool {
+    fn keeps_day(&self, message: &LedgerMessage) -> bool {
         (self.since..=self.until).contains(&local_date(self.zone, message.call.occurred_at_ms()))
     }
 
-    fn keeps(&self, message: &Message) -> bool {
+    fn keeps(&self, message: &LedgerMessage) -> bool {
         let call = &message.call;
         let model = (call.provider.to_string(), call.model.to_string());
         (self.members.is_empty() || self.members.iter().any(|member| member == call.member_id.as_str()))
@@ -104,7 +105,7 @@ impl Wanted {
     /// The parts of `breakdowns` that are numbers.
     pub fn breakdowns(&self, world: &World) -> Value {
         let calls = self.calls(world);
-        let by = |name: fn(&Message) -> String| -> Value {
+        let by = |name: fn(&LedgerMessage) -> String| -> Value {
             let mut sums: BTreeMap<String, Sums> = BTreeMap::new();
             for message in &calls {
                 sums.entry(name(message)).or_default().add(message);
@@ -121,7 +122,7 @@ impl Wanted {
 
     /// The parts of `filters` that are numbers.
     pub fn options(&self, world: &World) -> Value {
-        let without = |dimension: &str| -> Vec<&Message> {
+        let without = |dimension: &str| -> Vec<&LedgerMessage> {
             let mut wanted = self.clone();
             match dimension {
                 "members" => wanted.members.clear(),
@@ -131,7 +132,7 @@ impl Wanted {
             }
             wanted.calls(world)
         };
-        let count = |dimension: &str, chosen: Vec<String>, name: fn(&Message) -> String| -> Value {
+        let count = |dimension: &str, chosen: Vec<String>, name: fn(&LedgerMessage) -> String| -> Value {
             let mut counts: BTreeMap<String, u64> = chosen.into_iter().map(|chosen| (chosen, 0)).collect();
             for message in without(dimension) {
                 *counts.entry(name(message)).or_default() += 1;
@@ -176,7 +177,7 @@ impl Wanted {
 }
 
 impl Sums {
-    pub fn add(&mut self, message: &Message) {
+    pub fn add(&mut self, message: &LedgerMessage) {
         let call = &message.call;
         self.calls += 1;
         self.input_tokens += u64::from(call.input_tokens);
@@ -204,13 +205,13 @@ impl Sums {
     }
 }
 
-pub fn total(calls: &[&Message]) -> Sums {
+pub fn total(calls: &[&LedgerMessage]) -> Sums {
     let mut sums = Sums::default();
     calls.iter().for_each(|message| sums.add(message));
     sums
 }
 
-pub fn is_byok(message: &Message) -> bool {
+pub fn is_byok(message: &LedgerMessage) -> bool {
     matches!(message.call.charge, Charge::ProviderCost(_))
 }
 

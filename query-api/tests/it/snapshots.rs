@@ -1,7 +1,7 @@
 //! Snapshots: what pins an answer, and what is said about how complete it is.
 
 use crate::api::Api;
-use crate::world::{World, partition_of};
+use crate::world::World;
 use proto::Position;
 use serde_json::Value;
 use system_tests::call;
@@ -56,10 +56,10 @@ async fn only_what_is_covered_without_a_gap_is_counted_and_the_answer_says_throu
     let mut world = World::new("query_frontier").await;
     let now = service::clock::now_ms();
     world.append(&[call().build(), call().build()], now).await;
-    let partition = partition_of("acme");
+    let partition = world.partition_of("acme");
     let next = world.position_of("acme").next_offset();
     // A batch two offsets further on; the one between has not been written yet.
-    world.batch(partition, next + 2, next + 4, now + 9_000).await;
+    world.write_batch(partition, next + 2, next + 4, now + 9_000).await;
     let api = Api::of(&world, &["acme"]).await;
     let answer = api.json("/v1/orgs/acme/summary").await;
     let position: u64 = answer["as_of"].as_str().unwrap().split('.').next().unwrap().parse().unwrap();
@@ -70,12 +70,12 @@ async fn only_what_is_covered_without_a_gap_is_counted_and_the_answer_says_throu
     assert_eq!((status, &document["mistakes"][0]["parameter"]), (400, &"as_of".into()));
 
     // The gap closes, in two batches that overlap; then an idle sign of life moves the time, and not the position.
-    world.batch(partition, next, next + 1, now + 7_000).await;
-    world.batch(partition, next, next + 3, now + 8_000).await;
+    world.write_batch(partition, next, next + 1, now + 7_000).await;
+    world.write_batch(partition, next, next + 3, now + 8_000).await;
     let answer = api.json("/v1/orgs/acme/summary").await;
     assert!(answer["as_of"].as_str().unwrap().starts_with(&format!("{}.", position + 4)));
     assert_eq!(ms(&answer["complete_through"]), now + 9_000);
-    world.batch(partition, next + 4, next + 4, now + 20_000).await;
+    world.write_batch(partition, next + 4, next + 4, now + 20_000).await;
     let answer = api.json("/v1/orgs/acme/summary").await;
     assert!(answer["as_of"].as_str().unwrap().starts_with(&format!("{}.", position + 4)));
     assert_eq!(ms(&answer["complete_through"]), now + 20_000);

@@ -2,12 +2,13 @@
 
 use crate::levels::random_calls;
 use crate::seeded;
-use crate::world::{Message, World};
+use crate::world::World;
 use rollup::verify::{Report, Summary, verify};
 use rollup::{Progress, Selection};
 use service::shutdown::Shutdown;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
+use system_tests::LedgerMessage;
 use warehouse::Warehouse;
 
 const NOW_MS: i64 = 1_774_000_000_000;
@@ -102,9 +103,10 @@ async fn a_ledger_row_that_is_deleted_changed_or_doubled_is_found() {
         assert!(kinds.is_empty(), "{repair}: {kinds:?}");
     };
     // One that neither repeats nor is repeated: without it the totals are others.
-    let same =
-        |a: &Message, b: &Message| a.call.org_id == b.call.org_id && a.call.event_id == b.call.event_id;
-    let is_alone = |one: &&Message| world.messages.iter().filter(|other| same(one, other)).count() == 1;
+    let same = |a: &LedgerMessage, b: &LedgerMessage| {
+        a.call.org_id == b.call.org_id && a.call.event_id == b.call.event_id
+    };
+    let is_alone = |one: &&LedgerMessage| world.messages.iter().filter(|other| same(one, other)).count() == 1;
     let alone = world.messages.iter().find(is_alone).unwrap();
     let (position, partition) = (alone.position.as_u64(), alone.partition);
     let here = format!("position = {position} AND partition = {partition}");

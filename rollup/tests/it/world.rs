@@ -1,33 +1,34 @@
 //! A ledger of a test's own with everything that belongs to it, written as ingest would; and a naive model of it.
 
 use clickhouse::Row;
-use proto::{Call, Charge, Position};
+use proto::{Charge, Position};
 use rollup::{FrontierReader, Frontiers, Step, Worker, WorkerSettings};
 use serde::Deserialize;
 use service::shutdown::Shutdown;
 use std::collections::{BTreeMap, BTreeSet};
-use system_tests::{Room, Stack};
+use std::ops::{Deref, DerefMut};
+use system_tests::{Ledger, LedgerMessage, Room, Stack};
+use warehouse::OrganisationRow;
 use warehouse::calendar::{self, Interval, Tz};
-use warehouse::{BatchRow, LedgerBlock, OrganisationRow, SourceRow, TouchRow, Warehouse};
 
-/// Number of the source.
-const SOURCE: u16 = 1;
-
-/// A message in the ledger.
-#[derive(Clone)]
-pub struct Message {
-    pub call: Call,
-    pub partition: u16,
-    pub position: Position,
+/// A ledger, and the zones it was told.
+pub struct World {
+    ledger: Ledger,
+    zone_versions: u64,
 }
 
-/// A room with a source, and what was written to it.
-pub struct World {
-    pub room: Room,
-    pub partitions: u16,
-    pub messages: Vec<Message>,
-    next_offsets: Vec<i64>,
-    zone_versions: u64,
+impl Deref for World {
+    type Target = Ledger;
+
+    fn deref(&self) -> &Ledger {
+        &self.ledger
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
 }
 
 /// What tells a cell from another: member, reason, provider, model, currency.
@@ -96,25 +97,7 @@ impl World {
     /// An empty ledger of one source with so many partitions.
     pub async fn new(test: &str, partitions: u16) -> Self {
         let room = Room::new(&Stack::shared(), test).await;
-        let source = |partition| SourceRow {
-            source: SOURCE,
-            partition,
-            kind: "calls".into(),
-            cluster_id: "test".into(),
-            topic: "test".into(),
-            topic_id: "test".into(),
-            partitions,
-            start_position: Position::before(SOURCE, 0).unwrap().as_u64(),
-            end_position: 0,
-        };
-        let rows: Vec<SourceRow> = (0..partitions).map(source).collect();
-        room.warehouse().insert_rows("recording", "sources", &rows).await.unwrap();
-        let next_offsets = vec![0; usize::from(partitions)];
-        Self { room, partitions, messages: Vec::new(), next_offsets, zone_versions: 0 }
-    }
-
-    pub fn warehouse(&self) -> &Warehouse {
-        self.room.warehouse()
+        Self { ledger: Ledger::new(room, partitions).await, zone_versions: 0 }
     }
 
     /// Names an organisation's zone, as the directory topic would.
@@ -128,67 +111,6 @@ impl World {
             time_zone: zone.into(),
         };
         self.warehouse().insert_rows("naming", "organisations", &[row]).await.unwrap();
-    }
-
-    /// Appends calls as one batch a partition, at an append time: ledger rows, touches, batch row.
-    pub async fn append(&mut self, calls: &[Call], appended_at_ms: i64) {
-        let from: Vec<i64> = self.next_offsets.clone();
-        let first_new = self.messages.len();
-        for call in calls {
-            let partition = proto::partition_of(call.key(), u32::from(self.partitions)) as u16;
-            let offset = &mut self.next_offsets[usize::from(partition)];
-            let position = Position::of_message(SOURCE, *offset).unwrap();
-            *offset += 1;
-            self.messages.push(Message { call: call.clone(), partition, position });
-        }
-        self.write(&self.messages[first_new..], appended_at_ms).await;
-        for partition in 0..self.partitions {
-            let (from, to) = (from[usize::from(partition)], self.next_offsets[usize::from(partition)]);
-            self.write_batch(partition, from, to, appended_at_ms).await;
-        }
-    }
-
-    /// Writes ledger rows and touches of messages, once more where they are there already.
-    pub async fn write(&self, messages: &[Message], appended_at_ms: i64) {
-        let mut block = LedgerBlock::default();
-        let encoded: Vec<Vec<u8>> = messages.iter().map(|message| message.call.encode()).collect();
-        for (message, bytes) in messages.iter().zip(&encoded) {
-            let view = proto::decode_call(bytes).unwrap();
-            block.push(&view, message.position, message.partition, appended_at_ms);
-        }
-        if block.is_empty() {
-            return;
-        }
-        let warehouse = self.warehouse();
-        warehouse.insert_native("writing", "ai_calls", LedgerBlock::columns(), block.encode()).await.unwrap();
-        let touches: Vec<TouchRow> = block
-            .touches()
-            .into_iter()
-            .map(|touch| TouchRow {
-                org_id: touch.org_id,
-                quarter: touch.quarter,
-                first_position: touch.first.as_u64(),
-                last_position: touch.last.as_u64(),
-            })
-            .collect();
-        warehouse.insert_rows("touching", "touches", &touches).await.unwrap();
-    }
-
-    /// Writes a batch row for offsets `from..to`, all of which became ledger rows.
-    pub async fn write_batch(&self, partition: u16, from: i64, to: i64, appended_at_ms: i64) {
-        let position = |offset| Position::before(SOURCE, offset).unwrap().as_u64();
-        let row = BatchRow {
-            partition,
-            from_position: position(from),
-            to_position: position(to),
-            ledger_rows: (to - from) as u64,
-            dead_letters: 0,
-            rerouted: 0,
-            empty_offsets: 0,
-            lost: 0,
-            appended_at: appended_at_ms,
-        };
-        self.warehouse().insert_rows("batching", "batches", &[row]).await.unwrap();
     }
 
     /// A worker of this ledger.
@@ -238,15 +160,9 @@ impl World {
         self.warehouse().fetch_all("reading rows", self.warehouse().read(&sql)).await.unwrap()
     }
 
-    /// The highest position written to an organisation's partition.
-    pub fn position_of(&self, org_id: &str) -> Position {
-        let partition = proto::partition_of(org_id.as_bytes(), u32::from(self.partitions));
-        Position::before(SOURCE, self.next_offsets[partition as usize]).unwrap()
-    }
-
     /// What an interval of an organisation holds at a position: the first write of each identity.
     pub fn model(&self, org_id: &str, interval: Interval, at: Position) -> Cells {
-        let mut first: BTreeMap<(i64, proto::EventId), &Message> = BTreeMap::new();
+        let mut first: BTreeMap<(i64, proto::EventId), &LedgerMessage> = BTreeMap::new();
         for message in &self.messages {
             let inside =
                 message.call.org_id.as_str() == org_id && interval.contains_ms(message.call.occurred_at_ms());
@@ -290,7 +206,7 @@ impl World {
 
     /// The intervals of a level that hold calls of an organisation and ended before an instant.
     pub fn passed(&self, table: &str, org_id: &str, zone: Tz, before_ms: i64) -> BTreeSet<Interval> {
-        let of = |message: &Message| {
+        let of = |message: &LedgerMessage| {
             let unix_ms = message.call.occurred_at_ms();
             match table {
                 "usage_quarter_hourly" => calendar::quarter_of(unix_ms),
