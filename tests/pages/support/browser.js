@@ -39,7 +39,7 @@ export async function openWindow(room, { orgs, width = 1280, height = 900, dark 
     await context.addCookies([cookie]);
   }
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(30_000);
   return watch(page, room);
 }
 

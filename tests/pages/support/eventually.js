@@ -4,14 +4,19 @@ const LIMIT_MS = 60_000;
 const PAUSE_MS = 20;
 
 /** What `look` returns, once it does not throw. */
-export async function eventually(what, look) {
-  const deadline = Date.now() + LIMIT_MS;
+export async function eventually(what, look, limit_ms = LIMIT_MS) {
+  const deadline = Date.now() + limit_ms;
   for (;;) {
     try {
       return await look();
     } catch (seen) {
-      if (Date.now() > deadline) throw new Error(`waited ${LIMIT_MS} ms for ${what}; at last: ${seen.message}`);
+      if (Date.now() > deadline) throw new Error(`waited ${limit_ms} ms for ${what}; at last: ${seen.message}`);
     }
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
+}
+
+/** As `eventually`, for what a page shows after a click. */
+export function soon(what, look) {
+  return eventually(what, look, 20_000);
 }

@@ -120,7 +120,8 @@ function named(flag, values) {
   return values.flatMap((value) => [flag, value]);
 }
 
-function stackVariables() {
+/** The environment of the stack of this run. */
+export function stackVariables() {
   const dir = process.env.AUDIT_TEST_STACK;
   if (!dir) {
     throw new Error(
