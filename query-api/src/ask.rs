@@ -1,5 +1,6 @@
 //! The questions people have, each answered at one snapshot. Handlers and pages ask here and nowhere else.
 
+mod anomalies;
 mod breakdowns;
 mod cards;
 mod had_calls;
@@ -17,6 +18,7 @@ use crate::reader::{AskError, Reader};
 use crate::snapshot::{self, Snapshot};
 use std::sync::Arc;
 
+pub use anomalies::{Anomalies, anomalies};
 pub use breakdowns::{Breakdowns, breakdowns};
 pub use cards::{Cards, cards};
 pub use had_calls::had_calls;

@@ -129,7 +129,8 @@ pub fn byok_from(value: &str) -> Result<Byok, String> {
     }
 }
 
-fn take_range(parameters: &mut Parameters) -> Range {
+/// Takes `range`, `since` and `until` from a request.
+pub fn take_range(parameters: &mut Parameters) -> Range {
     let range = parameters.one("range").unwrap_or_else(|| "this_month".to_owned());
     let since = parameters.one_as("since", date_from);
     let until = parameters.one_as("until", date_from);

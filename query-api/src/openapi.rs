@@ -43,6 +43,7 @@ pub struct FilterParameters {
         routes::filters::get,
         routes::calls::get,
         routes::call::get,
+        routes::anomalies::get,
         routes::export::get
     ),
     components(schemas(ProblemDocument)),

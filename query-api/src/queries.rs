@@ -59,6 +59,10 @@ pub static ALL_MATCHES: LazyLock<Question> =
 pub static PAGE: LazyLock<String> = LazyLock::new(|| expanded(query!("page"), ""));
 /// Every row of one call.
 pub const CALL: &str = query!("call");
+/// Calls that several messages told of.
+pub const ANOMALIES: &str = query!("anomalies");
+/// How far back a page of anomalies may look.
+pub const ANOMALIES_FLOOR: &str = query!("anomalies_floor");
 /// How many rows of the ledger a question would read.
 pub static ESTIMATE: LazyLock<String> = LazyLock::new(|| expanded(query!("estimate"), ""));
 

@@ -21,6 +21,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/orgs/{org}/filters", get(routes::filters::get))
         .route("/v1/orgs/{org}/calls", get(routes::calls::get))
         .route("/v1/orgs/{org}/calls/{event_id}", get(routes::call::get))
+        .route("/v1/orgs/{org}/anomalies", get(routes::anomalies::get))
         .route("/v1/orgs/{org}/export.csv", get(routes::export::get))
         .route("/openapi.json", get(docs::openapi_json))
         .route("/docs", get(docs::page))

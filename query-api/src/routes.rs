@@ -1,5 +1,6 @@
 //! One handler a file: parse, authorise, ask, shape.
 
+pub mod anomalies;
 pub mod breakdowns;
 pub mod call;
 pub mod calls;

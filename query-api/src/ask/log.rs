@@ -105,6 +105,15 @@ pub struct Told {
 }
 
 impl Told {
+    /// All messages of one call, in the order in which they were written; `None` if there is none.
+    pub fn of(messages: Vec<MessageRow>) -> Option<Self> {
+        let mut messages = messages.into_iter();
+        let first = messages.next()?;
+        let content = LogRow::from(&first);
+        let (repeats, conflicts) = messages.partition(|message| LogRow::from(message) == content);
+        Some(Self { first, repeats, conflicts })
+    }
+
     /// Everybody whom the messages name.
     pub fn members(&self) -> Vec<&str> {
         let later = self.conflicts.iter().map(|message| message.member.as_str());
@@ -174,12 +183,7 @@ pub async fn call(reader: &Reader, id: EventId) -> Result<Option<Told>, Problem>
         .param("at", reader.at.as_u64())
         .param("limit", MESSAGES_MAX);
     let messages: Vec<MessageRow> = reader.warehouse.fetch_all("reading a call", query).await?;
-    let mut messages = messages.into_iter();
-    Ok(messages.next().map(|first| {
-        let content = LogRow::from(&first);
-        let (repeats, conflicts) = messages.partition(|message| LogRow::from(message) == content);
-        Told { first, repeats, conflicts }
-    }))
+    Ok(Told::of(messages))
 }
 
 /// Calls of some windows, newest first.

@@ -61,8 +61,6 @@ pub struct Custom {
     pub until: Field,
     /// Today; days to come hold nothing yet.
     pub today: String,
-    /// Whether a date is still missing.
-    pub unfilled: bool,
 }
 
 /// A disclosure with check boxes.
@@ -196,6 +194,12 @@ impl FilterBar {
         }
     }
 
+    /// Whether a date is wrong.
+    pub fn is_mistaken(&self) -> bool {
+        let mistaken = |custom: &Custom| custom.since.mistake.is_some() || custom.until.mistake.is_some();
+        self.custom.as_ref().is_some_and(mistaken)
+    }
+
     /// Whether options are searched.
     pub fn is_searching(&self) -> bool {
         self.dropdowns.iter().any(|dropdown| dropdown.open)
@@ -243,8 +247,7 @@ fn custom(from: &Ingredients<'_>) -> Option<Custom> {
         Days::Chosen(_) => return None,
         Days::Unfinished { since, until } => (since.clone(), until.clone()),
     };
-    let unfilled = since.text.is_empty() || until.text.is_empty();
-    Some(Custom { since, until, today: from.today.to_string(), unfilled })
+    Some(Custom { since, until, today: from.today.to_string() })
 }
 
 fn dropdowns(from: &Ingredients<'_>) -> Vec<Dropdown> {
@@ -486,10 +489,10 @@ mod tests {
     fn custom_shows_its_fields_and_no_chip_until_both_dates_are_there() {
         let unfilled = bar("range=custom&since=2026-11-01", None);
         assert!(unfilled.chips.is_empty());
-        assert!(unfilled.custom.unwrap().unfilled);
+        assert!(unfilled.custom.is_some());
         let filled = bar("range=custom&since=2026-11-01&until=2026-11-02", None);
         assert_eq!(filled.chips[0].value, "1 Nov – 2 Nov 2026");
-        assert!(!filled.custom.unwrap().unfilled);
+        assert!(filled.custom.is_some());
         assert!(bar("range=last_month", None).custom.is_none());
     }
 

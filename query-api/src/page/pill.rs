@@ -51,11 +51,11 @@ fn grown(percent: &str) -> String {
     }
 }
 
-/// Something is left, so that what rounds to all of it is not all of it.
+/// Something is left, so that what rounds to all of it is not said to be all of it.
 fn shrunk(percent: &str) -> String {
     match percent.trim_start_matches('-') {
         "0.0" => format!("<{MINUS}0.1%"),
-        "100.0" => format!(">{MINUS}100%"),
+        "100.0" => format!("{MINUS}99.9%"),
         percent => format!("{MINUS}{percent}%"),
     }
 }
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn nothing_left_is_all_of_it_and_little_left_is_not() {
         check("7", "0", "down", true, "−100%");
-        check("100000", "1", "down", true, ">−100%");
+        check("100000", "1", "down", true, "−99.9%");
         check("1000", "1", "down", true, "−99.9%");
     }
 

@@ -85,18 +85,20 @@ pub async fn get(
     .await?;
     let told = told.ok_or_else(no_such_call)?;
     let names = Directory::of(&app.warehouse, &viewer.org_id, &told.members()).await?;
-    let fields = |message| CallFields::of(&LogRow::from(message), &names);
     Ok(Json(CallAnswer {
         snapshot: SnapshotFields::of(&snapshot),
-        call: fields(&told.first),
+        call: CallFields::of(&LogRow::from(&told.first), &names),
         message: (&told.first).into(),
         repeats: told.repeats.iter().map(MessageFields::from).collect(),
-        conflicts: told
-            .conflicts
-            .iter()
-            .map(|message| Conflict { message: message.into(), call: fields(message) })
-            .collect(),
+        conflicts: told.conflicts.iter().map(|message| Conflict::of(message, &names)).collect(),
     }))
+}
+
+impl Conflict {
+    /// A message with the names of its member and reason.
+    pub fn of(message: &MessageRow, names: &Directory) -> Self {
+        Self { message: message.into(), call: CallFields::of(&LogRow::from(message), names) }
+    }
 }
 
 impl From<&MessageRow> for MessageFields {

@@ -77,7 +77,11 @@ pub fn event_id_from(text: &str) -> Result<EventId, String> {
     id.ok_or_else(|| "must be the event id of a call, a UUIDv7".to_owned())
 }
 
-fn limit_from(text: &str) -> Result<u32, String> {
+/// How many a page shall have.
+///
+/// # Errors
+/// What is allowed instead.
+pub fn limit_from(text: &str) -> Result<u32, String> {
     let limit = text.parse::<u32>().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
     limit.ok_or_else(|| format!("must be a number from 1 to {LIMIT_MAX}"))
 }

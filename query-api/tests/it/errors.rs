@@ -65,7 +65,7 @@ async fn what_is_not_there_says_so_in_the_same_form() {
     let api = Api::of(&world, &["acme"]).await;
     let id = "01938a7e-5555-7555-8555-555555555555";
     for (path, status, code) in [
-        ("/".to_owned(), 404, "not-found"),
+        ("/nothing".to_owned(), 404, "not-found"),
         ("/v1/orgs/acme".to_owned(), 404, "not-found"),
         ("/v1/orgs/acme/nothing".to_owned(), 404, "not-found"),
         (format!("/v1/orgs/acme/calls/{id}"), 404, "not-found"),

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod anomalies;
 mod answers;
 mod api;
 mod behind;
@@ -15,6 +16,7 @@ mod log;
 mod model;
 mod names;
 mod outage;
+mod pages;
 mod snapshots;
 mod tenancy;
 mod tokens;
