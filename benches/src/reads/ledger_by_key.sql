@@ -1,4 +1,5 @@
--- First writes by the order of the key, then one row a combination.
+-- First writes by the order of the key, then one row a combination. Grouping each identity instead (argMin by position)
+-- was measured, too: it takes 12 to 35 times as long.
 SELECT member_id, reason, provider, model, currency, count() AS calls, sum(credits) AS credits, sum(provider_cost) AS cost
 FROM
 (

@@ -20,9 +20,8 @@ use system_tests::{PARTITIONS, Room, Stack};
 use warehouse::{DecimalUnits, Warehouse, calendar};
 
 /// The ledger's ways to the breakdowns: what is exact, and what each is called.
-const BREAKDOWNS: [(&str, &str, bool); 3] = [
+const BREAKDOWNS: [(&str, &str, bool); 2] = [
     ("ledger, first writes by the order of the key", include_str!("ledger_by_key.sql"), true),
-    ("ledger, first writes by grouping identities", include_str!("ledger_by_group.sql"), true),
     ("ledger, every row counted (wrong)", include_str!("ledger_uncounted.sql"), false),
 ];
 const BREAKDOWNS_RESOURCE: &str = "breakdowns?range=last_month";
