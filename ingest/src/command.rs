@@ -5,6 +5,7 @@ mod loss;
 mod reading;
 mod source;
 mod topics;
+mod verify;
 
 use crate::cluster::Cluster;
 use crate::guard::Guard;
@@ -20,6 +21,7 @@ use service::shutdown::Shutdown;
 use warehouse::Warehouse;
 
 pub use dead_letters::{DeadLetter, ListArgs, RedriveArgs};
+pub use verify::VerifyArgs;
 
 /// The subcommands. Without one, the worker runs.
 #[derive(Debug, Subcommand)]
@@ -33,6 +35,8 @@ pub enum Command {
     Source(SourceCommand),
     /// Record messages that were deleted before they were read, so that ingest goes on after them
     RecordLoss(LossArgs),
+    /// Prove against the broker that every offset has its one named end. Exit code 1 if a difference was found
+    Verify(VerifyArgs),
     /// Look at messages that could not be counted, and put them back after a fix
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
@@ -143,6 +147,7 @@ pub async fn execute(command: Command, settings: IngestSettings, shutdown: Shutd
         Command::Source(SourceCommand::Close { topic, at_frontier, .. }) => {
             source::close(&tools, topic.into(), at_frontier).await
         }
+        Command::Verify(args) => verify::verify(&tools, args).await,
         Command::RecordLoss(args) => loss::record(&tools, &args).await,
         Command::DeadLetters(DeadLettersCommand::List(args)) => {
             dead_letters::list(tools.settings.kafka, args).await

@@ -91,6 +91,11 @@ impl Actor {
         self.life.as_ref().is_some_and(|life| life.thaws_at.is_none())
     }
 
+    /// Whether it will come to a fail point.
+    pub fn is_armed(&self) -> bool {
+        self.life.as_ref().is_some_and(|life| life.armed.is_some())
+    }
+
     /// SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut life) = self.life.take() {

@@ -231,11 +231,14 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The operators' own proof.
+    /// The operators' own proofs.
     fn verify(&self) {
-        let mut verify = self.room.spawn("rollup", &["verify"], &[("TELEMETRY_LEVEL", "error")]);
-        let status = block_in_place(|| verify.wait());
-        assert!(status.success(), "`rollup verify` finds:\n{}", verify.log().join("\n"));
+        for (binary, arguments) in [("rollup", ["verify"].as_slice()), ("ingest", &["verify", "--read-log"])]
+        {
+            let mut verify = self.room.spawn(binary, arguments, &[("TELEMETRY_LEVEL", "error")]);
+            let status = block_in_place(|| verify.wait());
+            assert!(status.success(), "`{binary} verify` finds:\n{}", verify.log().join("\n"));
+        }
     }
 }
 

@@ -102,7 +102,7 @@ impl<'a> Supervisor<'a> {
         let armed = rarest.choose(&mut self.dice).filter(|_| arms).copied();
         let armed = armed.map(|name| Armed {
             name,
-            hit: self.dice.random_range(1..=3),
+            hit: self.dice.random_range(1..=2),
             freezes: self.dice.random_bool(0.25),
         });
         self.actors[index].live(armed);
@@ -113,9 +113,12 @@ impl<'a> Supervisor<'a> {
             0..2 => self.hurt_engine(Component::Kafka),
             2..6 => self.hurt_engine(Component::ClickHouse),
             _ => {
-                let awake: Vec<usize> =
-                    (0..self.actors.len()).filter(|index| self.actors[*index].is_awake()).collect();
-                let Some(victim) = awake.choose(&mut self.dice).copied() else { return };
+                // Who is armed comes to a worse place by itself, if it lives that long.
+                let spares = self.dice.random_bool(0.7);
+                let is_victim = |actor: &Actor| actor.is_awake() && !(spares && actor.is_armed());
+                let victims: Vec<usize> =
+                    (0..self.actors.len()).filter(|index| is_victim(&self.actors[*index])).collect();
+                let Some(victim) = victims.choose(&mut self.dice).copied() else { return };
                 if self.dice.random_bool(0.3) {
                     self.freeze(victim);
                 } else {
