@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
 
 mod api;
+mod calendar;
 mod killed;
 mod outage;
 mod python_emitter;

@@ -10,6 +10,7 @@ mod call;
 mod eventually;
 mod ledger;
 mod process;
+mod proxy;
 mod room;
 mod stack;
 
@@ -17,6 +18,7 @@ pub use call::{CallBuilder, call};
 pub use eventually::{eventually, eventually_for};
 pub use ledger::{Ledger, LedgerMessage};
 pub use process::Process;
+pub use proxy::{Manner, Proxy};
 pub use room::{PARTITIONS, Room};
 pub use stack::{Component, Stack};
 

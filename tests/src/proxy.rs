@@ -1,0 +1,119 @@
+//! A way to a server that can be slow, dead, or cut.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// What the proxy does with every byte, in connections that are open and in those to come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Manner {
+    /// Hands it on.
+    #[default]
+    Passes,
+    /// Hands it on after so long, in both directions.
+    Delays(Duration),
+    /// Takes it and says nothing, as a machine does that has lost its power: the connections are half open.
+    Swallows,
+}
+
+/// What connections are told.
+#[derive(Clone, Copy, Default)]
+struct Order {
+    manner: Manner,
+    /// How often all connections were cut so far.
+    cuts: u64,
+}
+
+/// A proxy on a port of its own; it ends with its value.
+pub struct Proxy {
+    address: String,
+    order: watch::Sender<Order>,
+    connections: Arc<AtomicU64>,
+    accepting: tokio::task::JoinHandle<()>,
+}
+
+impl Proxy {
+    /// A proxy before `host:port`.
+    pub async fn before(target: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let (order, seen) = watch::channel(Order::default());
+        let connections = Arc::new(AtomicU64::new(0));
+        let (target, counted) = (target.to_owned(), Arc::clone(&connections));
+        let accepting = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(serve(client, target.clone(), seen.clone()));
+            }
+        });
+        Self { address, order, connections, accepting }
+    }
+
+    /// `host:port` of the proxy.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// From now on.
+    pub fn set(&self, manner: Manner) {
+        self.order.send_modify(|order| order.manner = manner);
+    }
+
+    /// Closes every connection that is open now.
+    pub fn cut(&self) {
+        self.order.send_modify(|order| order.cuts += 1);
+    }
+
+    /// Connections that were made to it so far.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn serve(client: TcpStream, target: String, order: watch::Receiver<Order>) {
+    let Ok(server) = TcpStream::connect(target).await else { return };
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    // Whoever ends first ends both.
+    tokio::select! {
+        () = carry(from_client, to_server, order.clone()) => {}
+        () = carry(from_server, to_client, order) => {}
+    }
+}
+
+async fn carry(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    mut order: watch::Receiver<Order>,
+) {
+    let cuts = order.borrow().cuts;
+    let mut bytes = vec![0; 64 * 1024];
+    loop {
+        let count = tokio::select! {
+            read = from.read(&mut bytes) => match read {
+                Ok(count) if count > 0 => count,
+                _ => return,
+            },
+            // A connection on which nothing moves must end, too.
+            _ = order.wait_for(|order| order.cuts != cuts) => return,
+        };
+        let manner = order.borrow().manner;
+        match manner {
+            Manner::Passes => {}
+            Manner::Delays(pause) => tokio::time::sleep(pause).await,
+            Manner::Swallows => continue,
+        }
+        if to.write_all(&bytes[..count]).await.is_err() {
+            return;
+        }
+    }
+}
