@@ -5,6 +5,7 @@ mod breakdowns;
 mod cards;
 mod had_calls;
 mod log;
+mod models;
 mod options;
 mod series;
 mod walk;
@@ -23,6 +24,7 @@ pub use breakdowns::{Breakdowns, breakdowns};
 pub use cards::{Cards, cards};
 pub use had_calls::had_calls;
 pub use log::{LogRow, MessageRow, Page, Place, Told, call, page};
+pub use models::{Seen, models};
 pub use options::{Options, options};
 pub use series::{Point, Series, Step, series};
 

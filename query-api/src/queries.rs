@@ -18,6 +18,8 @@ pub struct Question {
 pub const ORGANISATION: &str = include_str!("../queries/organisation.sql");
 /// What several organisations are called.
 pub const ORGANISATION_NAMES: &str = include_str!("../queries/organisation_names.sql");
+/// In which order models appeared.
+pub const MODELS: &str = include_str!("../queries/models.sql");
 /// Whether there was ever a call.
 pub const HAD_CALLS: &str = include_str!("../queries/had_calls.sql");
 /// Which stretches of time were touched.

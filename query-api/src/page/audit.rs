@@ -11,7 +11,7 @@ use super::state::{Days, State};
 use super::theme::Theme;
 use super::words::{count, days};
 use crate::app::App;
-use crate::ask::{self, Breakdowns, Cards, Options, Page, Place};
+use crate::ask::{self, Breakdowns, Cards, Options, Page, Place, Seen};
 use crate::auth::Viewer;
 use crate::directory::Directory;
 use crate::envelope::RequestId;
@@ -70,6 +70,8 @@ struct Chosen {
     period: crate::period::Period,
     breakdowns: Part<Breakdowns>,
     options: Part<Options>,
+    /// Decides colours only: without it they are others.
+    seen: Vec<Seen>,
     page: Part<Page>,
 }
 
@@ -122,7 +124,14 @@ pub async fn get(
         Some(chosen) => Results::Loaded {
             breakdowns: chosen
                 .breakdowns
-                .map(|found| breakdowns::views(&BreakdownsAnswer::of(&snapshot, found, &names), state, path))
+                .map(|found| {
+                    breakdowns::views(
+                        &BreakdownsAnswer::of(&snapshot, found, &names),
+                        &chosen.seen,
+                        state,
+                        path,
+                    )
+                })
                 .map_err(failed("the breakdowns")),
             log: chosen
                 .page
@@ -151,10 +160,11 @@ async fn read(reader: Reader, state: &State) -> Result<Answers, AskError> {
     };
     let period = reader.period_of(filter.range);
     let place = state.after.map_or(Place::Newest, Place::After);
-    let (cards, breakdowns, options, page) = tokio::join!(
+    let (cards, breakdowns, options, seen, page) = tokio::join!(
         ask::cards(&reader),
         ask::breakdowns(&reader, &filter),
         ask::options(&reader, &filter),
+        ask::models(&reader),
         ask::page(&reader, period.span, &filter.narrow, place, ROWS),
     );
     let (cards, breakdowns, options) = (part::of(cards)?, part::of(breakdowns)?, part::of(options)?);
@@ -164,7 +174,11 @@ async fn read(reader: Reader, state: &State) -> Result<Answers, AskError> {
     };
     let none_found = breakdowns.as_ref().is_ok_and(|found| found.totals.calls == 0);
     let empty = none_found && cards.as_ref().is_ok_and(nothing) && !ask::had_calls(&reader).await?;
-    Ok(Answers { cards, chosen: Some(Chosen { period, breakdowns, options, page }), empty })
+    Ok(Answers {
+        cards,
+        chosen: Some(Chosen { period, breakdowns, options, seen: seen.unwrap_or_default(), page }),
+        empty,
+    })
 }
 
 impl Answers {

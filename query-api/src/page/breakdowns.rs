@@ -4,6 +4,8 @@ use super::bar::{Segment, segments};
 use super::palette::{OTHER, Palette};
 use super::state::State;
 use super::words::{count, decimal_with, fraction_digits, money, number};
+use crate::ask::Seen;
+use crate::filter::model_value;
 use crate::labels::UNKNOWN_USER;
 use crate::routes::breakdowns::{BreakdownsAnswer, MemberRow, RowFields};
 use crate::sums::ByokCost;
@@ -88,9 +90,9 @@ const SEGMENTS_MAX: usize = 7;
 /// Members listed at first.
 const TOP_MEMBERS: usize = 5;
 /// Members listed at most: a page stays a page, and the export has all.
-const MEMBERS_MAX: usize = 200;
+const MEMBERS_MAX: usize = 100;
 /// Reasons and models listed beyond the disclosure at most.
-const FURTHER_MAX: usize = 200;
+const FURTHER_MAX: usize = 100;
 /// How much of an id tells two apart.
 const SHORT_ID_CHARS: usize = 12;
 
@@ -109,13 +111,15 @@ struct Source<'a> {
 #[derive(Debug)]
 pub struct Breakdowns {
     /// By reason, by model, by member.
-    pub each: [Breakdown; 3],
+    pub each: Vec<Breakdown>,
     /// All BYOK calls, apart from credits; empty when there are none.
     pub byok: String,
 }
 
 /// The three breakdowns.
-pub fn views(answer: &BreakdownsAnswer, state: &State, path: &str) -> Breakdowns {
+///
+/// `seen` are the organisation's models in the order in which they appeared.
+pub fn views(answer: &BreakdownsAnswer, seen: &[Seen], state: &State, path: &str) -> Breakdowns {
     let reasons = answer.by_reason.iter().map(|reason| Source {
         key: reason.reason.reason.clone(),
         class: Palette::known_reason(&reason.reason.reason),
@@ -139,8 +143,9 @@ pub fn views(answer: &BreakdownsAnswer, state: &State, path: &str) -> Breakdowns
         row: &model.row,
     });
     let members = answer.by_member.iter().map(|member| of_member(member, state, path));
+    let order = seen.iter().map(|seen| model_value(&seen.provider, &seen.model)).collect();
     let by_reason = breakdown("reason", reasons.collect(), Palette::of_reasons(), false);
-    let by_model = breakdown("model", models.collect(), Palette::default(), false);
+    let by_model = breakdown("model", models.collect(), Palette::of_order(order), false);
     let mut by_member = breakdown("member", members.collect(), Palette::default(), true);
     limit_members(&mut by_member, answer.by_member.len(), state, path);
     let titled = |breakdown: Breakdown, title, first_column, last_column| Breakdown {
@@ -149,7 +154,7 @@ pub fn views(answer: &BreakdownsAnswer, state: &State, path: &str) -> Breakdowns
         last_column,
         ..breakdown
     };
-    let each = [
+    let each = vec![
         titled(by_reason, "By reason", "Reason", "Share"),
         titled(by_model, "By model", "Model", "Share"),
         titled(by_member, "By member", "Member", "Calls"),
@@ -168,7 +173,10 @@ fn of_member<'a>(member: &'a MemberRow, state: &State, path: &str) -> Source<'a>
         note: if unknown { short_id } else { String::new() },
         unknown,
         id: if unknown { person.member_id.clone() } else { String::new() },
-        href: state.with(|narrow| narrow.members = vec![person.member_id.clone()]).link(path),
+        href: state
+            .with_all_members(false)
+            .with(|narrow| narrow.members = vec![person.member_id.clone()])
+            .link(path),
         row: &member.row,
     }
 }
@@ -233,7 +241,7 @@ fn breakdown(id: &'static str, sources: Vec<Source<'_>>, mut palette: Palette, c
     }
 }
 
-/// The first five, or up to two hundred.
+/// The first five, or up to a hundred.
 fn limit_members(breakdown: &mut Breakdown, total: usize, state: &State, path: &str) {
     if total <= TOP_MEMBERS {
         return;

@@ -84,7 +84,7 @@ pub async fn find(
             let audit = Tab::Audit.path(&viewer.org_id);
             Ok(Redirect::to(&format!("{audit}/calls/{}", given.to_ascii_lowercase())).into_response())
         }
-        Err(_) => view(&app, &viewer, theme, &uri, given, None).await,
+        Err(_) => view(&app, &viewer, theme, &uri, given, None, StatusCode::OK).await,
     }
 }
 
@@ -100,7 +100,7 @@ pub async fn get(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let given = path.iter().find(|(name, _)| *name == "event_id").map_or("", |(_, value)| value);
-    view(&app, &viewer, theme, &uri, given, event_id_from(given).ok()).await
+    view(&app, &viewer, theme, &uri, given, event_id_from(given).ok(), StatusCode::NOT_FOUND).await
 }
 
 async fn view(
@@ -110,6 +110,7 @@ async fn view(
     uri: &Uri,
     given: &str,
     event_id: Option<EventId>,
+    when_malformed: StatusCode,
 ) -> Result<Response, Problem> {
     let mut parameters = Parameters::parse(uri.query());
     let as_of = take_as_of(&mut parameters);
@@ -135,7 +136,7 @@ async fn view(
     };
     let status = match (event_id, &found) {
         (_, Some(_)) => StatusCode::OK,
-        (None, None) => StatusCode::BAD_REQUEST,
+        (None, None) => when_malformed,
         (Some(_), None) => StatusCode::NOT_FOUND,
     };
     let view = View {

@@ -13,6 +13,7 @@ const CLASSES: [&str; COLOURS] = ["c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8"
 #[derive(Debug, Default)]
 pub struct Palette {
     taken: [bool; COLOURS],
+    order: Vec<String>,
 }
 
 impl Palette {
@@ -23,16 +24,22 @@ impl Palette {
         palette
     }
 
+    /// A palette for things that appeared in this order: the first eight have a colour of their own.
+    pub fn of_order(order: Vec<String>) -> Self {
+        Self { taken: [false; COLOURS], order }
+    }
+
     /// The colour of a known reason.
     pub fn known_reason(code: &str) -> Option<&'static str> {
         let slot = REASONS.iter().position(|(known, _)| *known == code)?;
         CLASSES.get(slot).copied()
     }
 
-    /// The colour that a thing's name leads to, or the next free one. Give the things of a chart in an order of their
+    /// The colour that a thing's place in the order leads to, else its name, or the next free one. Give the things of a chart in an order of their
     /// own, not in that of their sums.
     pub fn class_of(&mut self, name: &str) -> &'static str {
-        let first = slot_of(name);
+        let place = self.order.iter().position(|known| known == name);
+        let first = place.map_or_else(|| slot_of(name), |place| place % COLOURS);
         let slots = (first..COLOURS).chain(0..first);
         for slot in slots {
             if let (Some(taken @ false), Some(class)) = (self.taken.get_mut(slot), CLASSES.get(slot)) {
@@ -72,6 +79,16 @@ mod tests {
         assert_eq!(classes.pop(), Some(OTHER));
         classes.sort_unstable();
         assert_eq!(classes, CLASSES);
+    }
+
+    #[test]
+    fn the_first_eight_keep_their_colours_whoever_is_shown() {
+        let order: Vec<String> = (0..8).map(|number| format!("openai/gpt-{number}")).collect();
+        let alone = Palette::of_order(order.clone()).class_of("openai/gpt-5");
+        let mut palette = Palette::of_order(order.clone());
+        let together: Vec<&str> = order.iter().map(|name| palette.class_of(name)).collect();
+        assert_eq!(together, CLASSES);
+        assert_eq!(alone, "c6");
     }
 
     #[test]

