@@ -52,7 +52,12 @@ pub enum News {
     FrozeAt(&'static str),
     /// It ended well, having nothing more to do.
     Finished,
+    /// It ended and said that it must be started again, as a worker does whose Kafka client was fenced while it froze.
+    AsksForAnother,
 }
+
+/// What a worker says that ends for a reason which a new life mends.
+const START_AGAIN: &str = "start ingest again";
 
 impl Actor {
     /// An actor that is started by `start` with some environment more. Its log goes into the folder `logs`.
@@ -137,6 +142,7 @@ impl Actor {
                     self.has_finished = true;
                     News::Finished
                 }
+                _ if life.process.has_said(START_AGAIN) => News::AsksForAnother,
                 _ => panic!("{} ended by itself, {status}:\n{}", self.name, life.process.log().join("\n")),
             };
         }

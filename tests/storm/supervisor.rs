@@ -28,6 +28,8 @@ pub struct Toll {
     pub kills: u64,
     /// Times that a process was frozen and woken up.
     pub pauses: u64,
+    /// Times that a worker ended and asked to be started again.
+    pub fresh_starts: u64,
     /// How often each fail point was met.
     pub hits: BTreeMap<&'static str, u64>,
     /// Kills and pauses of each process.
@@ -58,6 +60,7 @@ impl<'a> Supervisor<'a> {
             actor.thaw(if kills_due.is_some() { now } else { now + Duration::from_secs(60) });
             match actor.look() {
                 News::None | News::Finished => {}
+                News::AsksForAnother => self.toll.fresh_starts += 1,
                 News::DiedAt(point) => {
                     self.note_hit(point);
                     self.note(index, true);
@@ -169,7 +172,8 @@ impl<'a> Supervisor<'a> {
 
 impl fmt::Display for Toll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} kills, {} pauses", self.kills, self.pauses)?;
+        let Self { kills, pauses, fresh_starts, .. } = self;
+        writeln!(f, "{kills} kills, {pauses} pauses, {fresh_starts} fresh starts that a worker asked for")?;
         for (name, [kills, pauses]) in &self.by_name {
             writeln!(f, "  {name:<12} {kills:>4} kills {pauses:>4} pauses")?;
         }
