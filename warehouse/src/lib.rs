@@ -15,6 +15,7 @@ mod migrate;
 mod native;
 mod rows;
 mod rule;
+mod told_again;
 
 pub use batch_log::{chain, chain_end};
 pub use client::{WRITE_SETTINGS, Warehouse, WarehouseSettings};
@@ -25,3 +26,4 @@ pub use ledger_block::{LedgerBlock, Touch};
 pub use migrate::{MIGRATIONS, MigrateError, Migration, migrate, rendered_migrations};
 pub use rows::{BatchRow, DecimalUnits, MemberRow, OrganisationRow, SourceRow, TouchRow};
 pub use rule::row_is_usable;
+pub use told_again::{ToldRow, Wanted};
