@@ -22,6 +22,8 @@ pub struct Breakdown {
     pub first_column: &'static str,
     /// Head of the last column.
     pub last_column: &'static str,
+    /// Whether amounts are so long that they may break where there is little room.
+    pub long: bool,
     /// The bar; empty when nothing cost credits.
     pub segments: Vec<Segment>,
     /// The table.
@@ -93,6 +95,8 @@ const TOP_MEMBERS: usize = 5;
 const MEMBERS_MAX: usize = 100;
 /// Reasons and models listed beyond the disclosure at most.
 const FURTHER_MAX: usize = 100;
+/// Amounts up to here fit beside a name on the narrowest screen.
+const AMOUNT_CHARS: usize = 14;
 /// How much of an id tells two apart.
 const SHORT_ID_CHARS: usize = 12;
 
@@ -159,7 +163,7 @@ pub fn views(answer: &BreakdownsAnswer, seen: &[Seen], state: &State, path: &str
         titled(by_model, "By model", "Model", "Share"),
         titled(by_member, "By member", "Member", "Calls"),
     ];
-    Breakdowns { each, byok: byok_line(&answer.totals.byok) }
+    Breakdowns { each, byok: byok_line(&answer.totals.byok, |calls| count(calls, "BYOK call")) }
 }
 
 fn of_member<'a>(member: &'a MemberRow, state: &State, path: &str) -> Source<'a> {
@@ -205,7 +209,7 @@ fn breakdown(id: &'static str, sources: Vec<Source<'_>>, mut palette: Palette, c
         href: source.href.clone(),
         credits: decimal_with(source.row.credits, digits),
         last: if calls { number(source.row.calls) } else { share(source.row) },
-        byok: byok_line(&source.row.byok),
+        byok: byok_line(&source.row.byok, |calls| format!("{} BYOK", number(calls))),
     };
     let rows: Vec<Row> =
         shown.iter().enumerate().map(|(tie, source)| row(tie, class_of(source), source)).collect();
@@ -232,6 +236,7 @@ fn breakdown(id: &'static str, sources: Vec<Source<'_>>, mut palette: Palette, c
         title: "",
         first_column: "",
         last_column: "",
+        long: rows.iter().any(|row| row.credits.len() > AMOUNT_CHARS),
         segments: segments(&parts),
         rows,
         further,
@@ -284,11 +289,11 @@ fn share_of(part: Amount, whole: Amount) -> String {
 }
 
 /// `12 BYOK calls · $4.18 · €0.20`, or nothing: costs of two currencies are never added.
-fn byok_line(byok: &[ByokCost]) -> String {
+fn byok_line(byok: &[ByokCost], counted: impl Fn(u64) -> String) -> String {
     if byok.is_empty() {
         return String::new();
     }
-    let calls = count(byok.iter().map(|cost| cost.calls).sum(), "BYOK call");
+    let calls = counted(byok.iter().map(|cost| cost.calls).sum());
     let costs: Vec<String> = byok.iter().map(|cost| money(cost.cost, &cost.currency)).collect();
     format!("{calls} · {}", costs.join(" · "))
 }
