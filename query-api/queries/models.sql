@@ -1,6 +1,6 @@
--- The models of an organisation in the order in which they first appeared, to the day in the last two months, to the
--- month before. It decides colours and no number, so rows are taken as they are.
--- Tables `usage_monthly` and `usage_daily`, key (org_id, starts_at, ends_at): a row a month, and a row a day of `days`.
+-- The models of an organisation in the order in which they first appeared, to the day in this month, to the month
+-- before. It decides colours and no number, so rows are taken as they are.
+-- Tables `usage_monthly` and `usage_daily`, key (org_id, starts_at, ends_at): a row a month, and a row a day since `days`.
 SELECT tupleElement(pair, 1) AS provider, tupleElement(pair, 2) AS model
 FROM
 (
