@@ -95,7 +95,12 @@ impl CallView {
         Self {
             href: String::new(),
             when: Moment::of(snapshot.as_of.zone, row.occurred_at_ms),
-            note: email.unwrap_or(if unknown { member_id } else { String::new() }),
+            // Where there is no name, the e-mail stands in its place.
+            note: email.filter(|email| *email != label).unwrap_or(if unknown {
+                member_id
+            } else {
+                String::new()
+            }),
             name: label,
             unknown,
             reason: reason_label(&row.reason_code).to_owned(),
