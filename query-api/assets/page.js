@@ -38,6 +38,7 @@ async function show(url, focus = [], isNew = true) {
   }
 }
 
+const OPEN = "details:is(.drop, .menu)[open]";
 const dropOf = (element) => element.closest("details.drop");
 const summaryOf = (element) => dropOf(element) && `#${dropOf(element).id} > summary`;
 
@@ -70,7 +71,7 @@ async function more(link) {
 }
 
 document.addEventListener("click", (event) => {
-  for (const open of document.querySelectorAll("details:is(.drop, .menu)[open]")) {
+  for (const open of document.querySelectorAll(OPEN)) {
     if (!open.contains(event.target)) open.open = false;
   }
   const plain = !event.defaultPrevented && !event.button && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
@@ -88,7 +89,7 @@ document.addEventListener("submit", (event) => {
   if (!form.matches("form[data-swap]")) return;
   event.preventDefault();
   const fields = [...new FormData(form)].filter(([, value]) => value !== "");
-  const focus = (event.submitter && summaryOf(event.submitter)) ?? "[aria-invalid]";
+  const focus = summaryOf(document.activeElement) ?? summaryOf(event.submitter ?? form) ?? "[aria-invalid]";
   show(`${form.action}?${new URLSearchParams(fields)}`, [focus, "#since[autofocus]", "#apply-custom", "#shown"]);
 });
 
@@ -105,7 +106,7 @@ document.addEventListener("toggle", ({ target }) => {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.matches("[data-search]")) event.preventDefault();
   if (event.key !== "Escape") return;
-  const open = event.target.closest("details:is(.drop, .menu)[open]") ?? find("details:is(.drop, .menu)[open]");
+  const open = event.target.closest(OPEN) ?? find(OPEN);
   if (open) {
     open.open = false;
     find("summary", open).focus();

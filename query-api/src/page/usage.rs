@@ -109,7 +109,7 @@ pub async fn get(
     let here = uri.to_string();
     let frame = Frame::of(&app, &viewer, organisation, Tab::Usage, &title, theme, &here).await?;
     let path = &Tab::Usage.path(&viewer.org_id);
-    let bar = FilterBar::of(&Ingredients {
+    let mut bar = FilterBar::of(&Ingredients {
         state,
         path,
         api: &format!("/v1/orgs/{}", encoded(&viewer.org_id)),
@@ -121,6 +121,10 @@ pub async fn get(
     });
     let now_ms = snapshot.as_of.now_ms;
     let failed = |what| part::failed(&request_id, what);
+    let links = chosen.as_ref().map(|chosen| steps(chosen.step, &chosen.period, state, path));
+    if let Some(current) = links.iter().flatten().find(|link| link.current) {
+        bar.address.clone_from(&current.href);
+    }
     let empty = chosen.as_ref().is_some_and(|chosen| chosen.empty);
     let all_failed = chosen.as_ref().is_some_and(Chosen::all_failed);
     let results = match chosen {
