@@ -12,11 +12,15 @@ use system_tests::{Component, Stack};
 /// Lives that end at fail points may come so much earlier than it was their turn.
 const AHEAD_MAX: u64 = 4;
 
+/// Pause after somebody was hurt at random: long enough for others to come to their fail points.
+const BREATH: Duration = Duration::from_millis(700);
+
 /// The processes of a storm and what was done to them.
 pub struct Supervisor<'a> {
     stack: &'a Stack,
     actors: Vec<Actor>,
     dice: StdRng,
+    rests_until: Instant,
     /// What happened so far.
     pub toll: Toll,
 }
@@ -43,7 +47,8 @@ impl<'a> Supervisor<'a> {
         for actor in &actors {
             toll.hits.extend(actor.fail_points.iter().map(|name| (*name, 0)));
         }
-        let mut supervisor = Self { stack, actors, dice: StdRng::seed_from_u64(seed), toll };
+        let dice = StdRng::seed_from_u64(seed);
+        let mut supervisor = Self { stack, actors, dice, rests_until: Instant::now(), toll };
         for actor in 0..supervisor.actors.len() {
             supervisor.revive(actor, true);
         }
@@ -74,8 +79,9 @@ impl<'a> Supervisor<'a> {
                 self.revive(index, arms);
             }
         }
-        if kills_due.is_some_and(|due| self.toll.kills < due) {
+        if kills_due.is_some_and(|due| self.toll.kills < due) && now >= self.rests_until {
             self.hurt_somebody();
+            self.rests_until = Instant::now() + BREATH;
         }
     }
 
@@ -113,8 +119,8 @@ impl<'a> Supervisor<'a> {
 
     fn hurt_somebody(&mut self) {
         match self.dice.random_range(0..100) {
-            0..2 => self.hurt_engine(Component::Kafka),
-            2..6 => self.hurt_engine(Component::ClickHouse),
+            0..1 => self.hurt_engine(Component::Kafka),
+            1..3 => self.hurt_engine(Component::ClickHouse),
             _ => {
                 // Who is armed comes to a worse place by itself, if it lives that long.
                 let spares = self.dice.random_bool(0.7);
