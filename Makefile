@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 export CARGO_TARGET_DIR := $(shell . deploy/local/target.sh && printf %s "$$CARGO_TARGET_DIR")
 
-.PHONY: help demo down test test-unit storm fmt lint docs bench clean
+.PHONY: help demo down test test-unit storm fmt lint docs bench clean screenshots
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ test-unit: ## only the tests that need no engine
 storm: ## a long kill storm: SEED=… EVENTS=1000000 KILLS=500 SECONDS=900
 	STORM_SEED=$(SEED) STORM_EVENTS=$(or $(EVENTS),1000000) STORM_KILLS=$(or $(KILLS),500) STORM_SECONDS=$(or $(SECONDS),900) \
 	  tests/run -- -p system-tests --test storm -- --nocapture
+
+screenshots: ## the pictures of the README, from the pages of the running demo
+	tests/pages/run screenshots
 
 fmt: ## format the code
 	cargo fmt --all
