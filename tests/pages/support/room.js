@@ -3,11 +3,12 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { eventually } from './eventually.js';
 import { Service } from './service.js';
 
-export const repository = resolve(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '../../..');
+export const repository = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '');
 const binaries = process.env.BIN_DIR ?? join(process.env.CARGO_TARGET_DIR ?? join(repository, 'target'), 'debug');
 
 /** A room with its schema, ingest, rollup and the query API running, and no call yet. */

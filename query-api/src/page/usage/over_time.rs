@@ -236,3 +236,78 @@ fn capitalised(text: &str) -> String {
         .next()
         .map_or_else(String::new, |first| format!("{}{}", first.to_ascii_uppercase(), letters.as_str()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::period::{Period, Span};
+    use warehouse::calendar::Tz;
+
+    fn point(since: &str, until: &str, credits: &str) -> Point {
+        let (since, until) = (since.parse().unwrap(), until.parse().unwrap());
+        let span = Period::of_days(Tz::UTC, since, until).span;
+        Point {
+            since,
+            until,
+            span,
+            sums: Sums { credits: Amount::parse(credits).unwrap(), ..Sums::default() },
+        }
+    }
+
+    fn sentence_of(now: &[Point], before: &[Point]) -> String {
+        let period = |points: &[Point]| {
+            let (first, last) = (points.first().unwrap(), points.last().unwrap());
+            let span = Span { from_ms: first.span.from_ms, to_ms: last.span.to_ms };
+            Period { since: first.since, until: last.until, span }
+        };
+        let series = Series {
+            period: period(now),
+            points: now.to_vec(),
+            previous: period(before),
+            previous_points: before.to_vec(),
+        };
+        let compared = Compared {
+            shown: String::new(),
+            length: "2 days".to_owned(),
+            so_far: false,
+            previous: "1 Oct – 2 Oct 2026".to_owned(),
+        };
+        let highest = now.iter().map(|point| (point, point.sums.credits)).max_by_key(|(_, credits)| *credits);
+        let highest = highest.filter(|(_, credits)| *credits > Amount::ZERO);
+        sentence(&MEASURES[0], &series, Step::Day, &compared, highest)
+    }
+
+    #[test]
+    fn a_sentence_says_how_much_compared_with_what_and_when_most() {
+        let days = |first: &str, second: &str| {
+            [point("2026-11-03", "2026-11-03", first), point("2026-11-04", "2026-11-04", second)]
+        };
+        for (now, before, told) in [
+            (
+                ("1", "2.5"),
+                ("2", "0"),
+                "3.5 credits in 2 days, up 75.0% from 1 Oct – 2 Oct 2026. Highest: 2.5 on 4 Nov 2026.",
+            ),
+            (
+                ("1", "0"),
+                ("2", "0"),
+                "1 credit in 2 days, down 50.0% from 1 Oct – 2 Oct 2026. Highest: 1 on 3 Nov 2026.",
+            ),
+            (
+                ("1", "1"),
+                ("0", "0"),
+                "2 credits in 2 days, none in 1 Oct – 2 Oct 2026. Highest: 1 on 4 Nov 2026.",
+            ),
+            (("0", "0"), ("0", "0"), "0 credits in 2 days, the same as in 1 Oct – 2 Oct 2026."),
+        ] {
+            assert_eq!(sentence_of(&days(now.0, now.1), &days(before.0, before.1)), told);
+        }
+    }
+
+    #[test]
+    fn a_month_that_the_period_cuts_is_named_by_its_days() {
+        assert_eq!(days_of(&point("2026-11-01", "2026-11-30", "0"), Step::Month), "Nov 2026");
+        assert_eq!(days_of(&point("2026-11-15", "2026-11-30", "0"), Step::Month), "15 Nov – 30 Nov 2026");
+        assert_eq!(days_of(&point("2026-11-15", "2026-11-15", "0"), Step::Day), "15 Nov 2026");
+    }
+}
