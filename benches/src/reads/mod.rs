@@ -220,14 +220,29 @@ impl Month<'_> {
     }
 }
 
+/// One list of the answer, and where its key stands on both sides.
+struct List {
+    name: &'static str,
+    of_cell: fn(&Cell) -> String,
+    of_row: fn(&Value) -> Value,
+}
+
 /// Compares every row of the three breakdowns, calls and credits, and the cost of BYOK calls in all.
 fn same_breakdowns(answer: &Value, cells: &[Cell]) -> Result<()> {
-    let key: [(&str, fn(&Cell) -> String, fn(&Value) -> Value); 3] = [
-        ("by_reason", |cell| cell.reason.clone(), |row| row["reason"].clone()),
-        ("by_model", |cell| format!("{}/{}", cell.provider, cell.model), |row| row["value"].clone()),
-        ("by_member", |cell| cell.member_id.clone(), |row| row["member_id"].clone()),
+    let lists = [
+        List { name: "by_reason", of_cell: |cell| cell.reason.clone(), of_row: |row| row["reason"].clone() },
+        List {
+            name: "by_model",
+            of_cell: |cell| format!("{}/{}", cell.provider, cell.model),
+            of_row: |row| row["value"].clone(),
+        },
+        List {
+            name: "by_member",
+            of_cell: |cell| cell.member_id.clone(),
+            of_row: |row| row["member_id"].clone(),
+        },
     ];
-    for (list, of_cell, of_row) in key {
+    for List { name: list, of_cell, of_row } in lists {
         let mut sums = std::collections::BTreeMap::<String, (u64, i128)>::new();
         for cell in cells {
             let sum = sums.entry(of_cell(cell)).or_default();
