@@ -30,6 +30,12 @@ async function shows(page, filter) {
   assert.equal(decimal(sum(rows.map((row) => row.credits))), totals(calls).credits);
 }
 
+/** The cards but for the comparison with the same days, which moves with every minute. */
+async function headlines(page) {
+  const shown = Object.entries(await cards(page));
+  return shown.map(([label, { figure, pills, note }]) => [label, figure, pills[0], note]);
+}
+
 test('three cards show this month, last month with both changes, and active members', async () => {
   const page = await openWindow(room, { orgs: ['acme'] });
   await page.goto(AUDIT);
@@ -52,12 +58,12 @@ test('three cards show this month, last month with both changes, and active memb
 test('presets choose the days, and no filter moves the cards', async () => {
   const page = await openWindow(room, { orgs: ['acme'] });
   await page.goto(AUDIT);
-  const before = await cards(page);
+  const before = await headlines(page);
   for (const [name, range] of [['Last month', 'last_month'], ['Last 30 days', 'last_30_days'], ['This month', 'this_month']]) {
     await page.getByRole('list', { name: 'Period' }).getByRole('link', { name }).click();
     await shows(page, { range });
     assert.equal(await page.locator('.presets [aria-current]').innerText(), name);
-    assert.deepEqual(await cards(page), before);
+    assert.deepEqual(await headlines(page), before);
   }
   assert.equal(new URL(page.url()).search, '');
   await close(page);
@@ -99,7 +105,7 @@ test('custom days load nothing until both are there and in order', async () => {
 test('members, reasons and models narrow the page, many each, and each offers what the others leave', async () => {
   const page = await openWindow(room, { orgs: ['acme'] });
   await page.goto(`${AUDIT}?range=last_month`);
-  const before = await cards(page);
+  const before = await headlines(page);
   await choose(page, 'Members', [/^Ada Lovelace/, /^Bo Li/]);
   const members = ['ada', 'bo'];
   await shows(page, { range: 'last_month', members });
@@ -119,7 +125,7 @@ test('members, reasons and models narrow the page, many each, and each offers wh
   await shows(page, { range: 'last_month', members, reasons: ['chat'] });
   await choose(page, 'Models', [/gpt-6-sol/, /=1\+1/]);
   await shows(page, { range: 'last_month', members, reasons: ['chat'], models: ['openai/gpt-6-sol', 'openai/=1+1'] });
-  assert.deepEqual(await cards(page), before);
+  assert.deepEqual(await headlines(page), before);
   await assertAccessible(page, 'filtered');
   await close(page);
 });
