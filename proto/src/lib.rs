@@ -29,7 +29,10 @@ pub use position::{OFFSET_MAX, Position, PositionError};
 pub use view::{CallError, CallView, ChargeView, decode_call};
 
 /// The messages as `prost` generates them from the `.proto` files: unchecked, for encoding and for tests.
+///
+/// The generated code is committed, so that nobody who only builds the services builds a compiler of `.proto` files first.
+/// `tests/generated.rs` proves that it is what the `.proto` files say.
 pub mod wire {
     #![expect(missing_docs, reason = "generated; the `.proto` files carry the documentation")]
-    include!(concat!(env!("OUT_DIR"), "/ai_usage.v1.rs"));
+    include!("generated/ai_usage.v1.rs");
 }
