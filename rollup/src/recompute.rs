@@ -130,7 +130,13 @@ impl Recompute<'_> {
                     Some(Failure::TooMuch | Failure::TooManyTexts) if can_be_halved => {
                         return Ok(Outcome::TooMuch);
                     }
-                    Some(Failure::TooManyTexts) if fold == Fold::ByNumbers => fold = Fold::ByTexts,
+                    Some(Failure::TooManyTexts) if fold == Fold::ByNumbers => {
+                        tracing::debug!(
+                            level = level.name(),
+                            "too many combinations of texts, folding by texts"
+                        );
+                        fold = Fold::ByTexts;
+                    }
                     Some(Failure::Replaced) => {
                         tracing::debug!(level = level.name(), "a planned row was replaced, planning again")
                     }

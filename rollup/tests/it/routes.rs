@@ -6,6 +6,7 @@ use crate::world::{StoredRow, TABLES, World, worker_settings};
 use rollup::{Bucket, Level, Organisations, Recompute};
 use service::shutdown::Shutdown;
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use system_tests::call;
 use warehouse::calendar::Tz;
 
@@ -106,8 +107,9 @@ async fn texts_with_more_combinations_than_an_integer_has_values_are_folded_all_
     let currency = |n: u32| -> String {
         [n / 676, n / 26 % 26, n % 26].iter().map(|digit| char::from(b'A' + *digit as u8)).collect()
     };
-    // 4,200 distinct texts in five columns: 10^18 combinations.
-    let calls: Vec<_> = (0..4200u32)
+    // 8,000 distinct texts in five columns: 3 × 10^19 combinations, more than the 1.8 × 10^19 of 64 bits. With fewer the
+    // test would pass without the guard: the integer would still hold them.
+    let calls: Vec<_> = (0..8000u32)
         .map(|n| {
             call()
                 .at_ms(NOW_MS - DAY_MS - i64::from(n))
@@ -119,9 +121,47 @@ async fn texts_with_more_combinations_than_an_integer_has_values_are_folded_all_
         })
         .collect();
     world.append(&calls, NOW_MS).await;
-    computed(&world, Level::Quarter, Tz::UTC).await;
-    computed(&world, Level::Day, Tz::UTC).await;
-    computed(&world, Level::Month, Tz::UTC).await;
+    for level in [Level::Quarter, Level::Day, Level::Month] {
+        let log = DebugLog::start();
+        computed(&world, level, Tz::UTC).await;
+        assert!(log.text().contains("folding by texts"), "{level:?} was folded by numbers: {}", log.text());
+    }
+}
+
+/// What is logged on this thread while it lives.
+struct DebugLog {
+    lines: Arc<Mutex<Vec<u8>>>,
+    _guard: tracing::subscriber::DefaultGuard,
+}
+
+impl DebugLog {
+    fn start() -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let writer = Arc::clone(&lines);
+        let log = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_ansi(false)
+            .with_writer(move || Lines(Arc::clone(&writer)))
+            .finish();
+        Self { lines, _guard: tracing::subscriber::set_default(log) }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.lines.lock().unwrap()).into_owned()
+    }
+}
+
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[tokio::test]
