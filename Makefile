@@ -45,4 +45,4 @@ bench: ## the measured claims; prints ratios against baselines of the same run
 
 clean: down ## stop everything and delete what the demo stored
 	deploy/local/stack wipe
-	rm -rf .local/demo
+	deploy/local/services wipe
