@@ -14,12 +14,20 @@ let browser;
 
 /** Starts the browser before the tests of a file, and ends it after them. */
 export function useBrowser() {
-  before(async () => {
-    // Its sandbox needs rights that a container's root does not have; what it loads here is our own.
-    const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-    browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args });
-  });
-  after(() => browser?.close());
+  before(startBrowser);
+  after(endBrowser);
+}
+
+/** Starts the browser, for what is no test. */
+export async function startBrowser() {
+  // Its sandbox needs rights that a container's root does not have; what it loads here is our own.
+  const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args });
+}
+
+/** Ends it. */
+export async function endBrowser() {
+  await browser?.close();
 }
 
 /** A browser window of one person: own cookies, a size, a theme, with or without script. */
@@ -68,9 +76,12 @@ export async function close(page) {
 
 /** Fails if axe finds anything in the page as it is. */
 export async function assertAccessible(page, what = page.url()) {
-  // By the debugging protocol, which the page's own policy does not bind.
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate((values) => axe.run({ runOnly: { type: 'tag', values } }), RULES);
+  // By the debugging protocol, which the page's own policy does not bind; once a document, for reading it takes a while.
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axe);
+  const { violations } = await page.evaluate((values) => {
+    const runOnly = { type: 'tag', values };
+    return axe.run({ runOnly, resultTypes: ['violations'], preload: false, elementRef: false });
+  }, RULES);
   const told = violations.map(({ id, help, nodes }) => `${id}: ${help}\n    ${nodes.map(({ html }) => html).join('\n    ')}`);
   assert.deepEqual(told, [], what);
 }

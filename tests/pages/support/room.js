@@ -15,7 +15,7 @@ const binaries = process.env.BIN_DIR ?? join(process.env.CARGO_TARGET_DIR ?? joi
 export async function openRoom(test, settings = {}) {
   const room = new Room(test);
   room.run('warehouse', ['migrate']);
-  await Promise.all([room.start('ingest'), room.start('rollup')]);
+  [room.ingest] = await Promise.all([room.start('ingest'), room.start('rollup')]);
   await room.startApi(settings);
   return room;
 }

@@ -89,10 +89,10 @@ function call(number, instant) {
   return { ...common, credits: `${(number * 17) % 23}.${(number * 7919) % 1000}5` };
 }
 
-/** The first instant of a date in the organisation's zone. */
-function firstInstant(date) {
+/** The first instant of a date in a zone. */
+export function firstInstant(date, zone = ZONE) {
   // No zone is more than 14 hours from UTC: look for the first quarter hour that has this date.
   for (let instant = Date.parse(`${addDays(date, -1)}T00:00:00Z`); ; instant += 900_000) {
-    if (dateIn(ZONE, instant) === date) return instant;
+    if (dateIn(zone, instant) === date) return instant;
   }
 }
