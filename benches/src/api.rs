@@ -42,16 +42,26 @@ impl Api {
         Ok(Self { process, base, client, token })
     }
 
-    /// The body of an answer that must be 200.
+    /// The body of a resource of an organisation; its answer must be 200.
     ///
     /// # Errors
     /// If it is not.
     pub async fn get(&self, org_id: &str, resource: &str) -> Result<String> {
-        let url = format!("{}/v1/orgs/{org_id}/{resource}", self.base);
-        let answer = self.client.get(url).bearer_auth(&self.token).send().await?;
+        let body = self.fetch(&format!("/v1/orgs/{org_id}/{resource}"), "identity").await?;
+        String::from_utf8(body).with_context(|| format!("{resource} of {org_id} is no text"))
+    }
+
+    /// The bytes of an answer as they travel, in an encoding such as `br`; it must be 200.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub async fn fetch(&self, path: &str, encoding: &str) -> Result<Vec<u8>> {
+        let url = format!("{}{path}", self.base);
+        let request = self.client.get(url).bearer_auth(&self.token).header("accept-encoding", encoding);
+        let answer = request.send().await?;
         let status = answer.status();
-        let body = answer.text().await?;
-        ensure!(status.is_success(), "{resource} of {org_id}: {status} {body}");
-        Ok(body)
+        let body = answer.bytes().await?;
+        ensure!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&body));
+        Ok(body.into())
     }
 }

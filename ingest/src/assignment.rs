@@ -5,12 +5,13 @@ use crate::cluster::{Cluster, LogBounds};
 use crate::guard::Guard;
 use crate::must_stop::MustStop;
 use crate::patience::Patience;
+use crate::same_log::ReadSoFar;
 use crate::source::Source;
 use crate::topic::{Kind, Partition};
 use proto::Position;
 use std::sync::mpsc;
 use tokio::sync::mpsc::UnboundedReceiver;
-use warehouse::{Warehouse, chain, chain_end};
+use warehouse::Warehouse;
 
 /// Partitions that wait for their start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,8 +85,10 @@ impl Locator {
                 continue;
             }
             let source = self.guard.open_source(kind).await?;
-            let chains = self.chain_ends(&source, &numbers).await?;
-            for (number, position) in numbers.into_iter().zip(chains) {
+            let read = self.read_so_far(&source, &numbers).await?;
+            let mut before = Vec::new();
+            for ReadSoFar { partition: number, position, .. } in &read {
+                let number = *number;
                 let topic = source.identity.topic.clone();
                 let bounds = self
                     .patience
@@ -98,25 +101,54 @@ impl Locator {
                     epoch: wanted.epoch,
                     partition: Partition { kind, number },
                     partitions: source.identity.partitions,
-                    position: checked_start(&source, number, position, bounds)?,
+                    position: checked_start(&source, number, *position, bounds)?,
                 });
+                if bounds.start < position.next_offset() {
+                    before.push((number, position.next_offset() - 1));
+                }
+            }
+            let topic = source.identity.topic.clone();
+            let times = self
+                .patience
+                .until_done("read the messages before the starts", || {
+                    let (topic, before) = (topic.clone(), before.clone());
+                    self.cluster.ask(move |cluster| cluster.append_times(&topic, &before))
+                })
+                .await?;
+            for so_far in &read {
+                if let Some(appended_at_ms) = times.get(&so_far.partition) {
+                    same_log(&source, so_far, *appended_at_ms)?;
+                }
             }
         }
         Ok(starts)
     }
 
-    async fn chain_ends(&self, source: &Source, numbers: &[u16]) -> Result<Vec<Position>, MustStop> {
+    async fn read_so_far(&self, source: &Source, numbers: &[u16]) -> Result<Vec<ReadSoFar>, MustStop> {
         let batches = self
             .patience
             .until_done("read the batches", || self.warehouse.batches(source.number, numbers))
             .await?;
-        let end_of = |number: u16| {
-            let start = source.extents.get(usize::from(number)).map_or(Position::ZERO, |extent| extent.start);
-            let rows: Vec<_> = batches.iter().filter(|row| row.partition == number).copied().collect();
-            chain_end(start, &chain(start, &rows))
+        let start = |number: u16| {
+            source.extents.get(usize::from(number)).map_or(Position::ZERO, |extent| extent.start)
         };
-        Ok(numbers.iter().map(|number| end_of(*number)).collect())
+        Ok(numbers.iter().map(|number| ReadSoFar::of(*number, start(*number), &batches)).collect())
     }
+}
+
+/// Stops where the message before the start is not the one that the ledger has there.
+fn same_log(source: &Source, read: &ReadSoFar, appended_at_ms: i64) -> Result<(), MustStop> {
+    if read.fits(appended_at_ms) {
+        return Ok(());
+    }
+    Err(MustStop::LogDiverges {
+        topic: source.identity.topic.clone(),
+        kind: source.kind.as_str(),
+        partition: read.partition,
+        frontier: read.position.next_offset(),
+        read_until_ms: read.until_ms.unwrap_or(0),
+        appended_at_ms,
+    })
 }
 
 /// The position, if the log has what comes after it.
@@ -156,6 +188,16 @@ mod tests {
     fn a_partition_starts_where_the_ledger_ends() {
         assert_eq!(start_at(5, 0, 9).unwrap().next_offset(), 5);
         assert_eq!(start_at(5, 5, 5).unwrap().next_offset(), 5);
+    }
+
+    #[test]
+    fn a_log_that_is_another_one_stops_with_what_to_do() {
+        let read =
+            ReadSoFar { partition: 0, position: Position::before(1, 5).unwrap(), until_ms: Some(1_000) };
+        assert!(same_log(&source(), &read, 1_000).is_ok());
+        let words = same_log(&source(), &read, 1_001).unwrap_err().to_string();
+        assert!(words.contains("goes to offset 5"), "{words}");
+        assert!(words.contains("appended at 1970-01-01T00:00:01.001Z"), "{words}");
     }
 
     #[test]

@@ -6,13 +6,15 @@ use crate::client_log::{LoggedContext, is_connection_trouble};
 use crate::describe::{self, TopicDescription};
 use crate::kafka;
 use crate::settings::KafkaSettings;
+use rdkafka::Message;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::Timestamp;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where the log of a partition starts and ends, as offsets; the end is the next offset to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +129,50 @@ impl Cluster {
             Some(((element.topic().to_owned(), u16::try_from(element.partition()).ok()?), end))
         });
         Ok(ends.collect())
+    }
+
+    /// When the messages at some offsets of a topic were appended. Left out is an offset that carries no message any
+    /// more (compaction, a transaction's marker), or one without an append time.
+    ///
+    /// # Errors
+    /// If a leader does not answer in time.
+    pub fn append_times(&self, topic: &str, offsets: &[(u16, i64)]) -> KafkaResult<HashMap<u16, i64>> {
+        let mut wanted = TopicPartitionList::with_capacity(offsets.len());
+        for (partition, offset) in offsets {
+            wanted.add_partition_offset(topic, i32::from(*partition), Offset::Offset(*offset))?;
+        }
+        let mut config = kafka::reader(&self.settings);
+        // An offset that was deleted a moment ago is one without a message, no error.
+        config.set("auto.offset.reset", "earliest");
+        let consumer = BaseConsumer::from_config_and_context(&config, LoggedContext)?;
+        consumer.assign(&wanted)?;
+        let until = Instant::now() + self.timeout;
+        let mut waiting: HashMap<i32, i64> =
+            offsets.iter().map(|(partition, offset)| (i32::from(*partition), *offset)).collect();
+        let mut times = HashMap::new();
+        while !waiting.is_empty() {
+            let (partition, found) = match consumer.poll(Duration::from_millis(20)) {
+                Some(Ok(message)) => {
+                    let time = match message.timestamp() {
+                        Timestamp::LogAppendTime(unix_ms) => Some(unix_ms),
+                        Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
+                    };
+                    (message.partition(), time.map(|time| (message.offset(), time)))
+                }
+                // Nothing but offsets without a message up to the end.
+                Some(Err(KafkaError::PartitionEOF(partition))) => (partition, None),
+                Some(Err(error)) if Instant::now() > until => return Err(error),
+                None if Instant::now() > until => {
+                    return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut));
+                }
+                Some(Err(_)) | None => continue,
+            };
+            let Some(offset) = waiting.remove(&partition) else { continue };
+            if let Some((_, time)) = found.filter(|(found, _)| *found == offset) {
+                times.insert(partition as u16, time);
+            }
+        }
+        Ok(times)
     }
 
     /// How many members the consumer group has.

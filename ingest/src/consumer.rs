@@ -93,6 +93,8 @@ pub struct ConsumerLoop {
     full_since: Option<Instant>,
     markers_at: Instant,
     refusals: u32,
+    /// Kafka was away: it may have come back with another log, so what it says next is not read on from.
+    was_away: bool,
 }
 
 impl ConsumerLoop {
@@ -108,6 +110,7 @@ impl ConsumerLoop {
             full_since: None,
             markers_at: Instant::now(),
             refusals: 0,
+            was_away: false,
         }
     }
 
@@ -146,6 +149,12 @@ impl ConsumerLoop {
                         self.change(change);
                     }
                     self.batch.caught_up();
+                    break;
+                }
+                Some(Ok(_)) if self.was_away => {
+                    self.was_away = false;
+                    tracing::info!("Kafka is back: looking again where partitions start");
+                    self.locate_again()?;
                     break;
                 }
                 Some(Ok(message)) => self.take(&message, now)?,
@@ -205,6 +214,11 @@ impl ConsumerLoop {
                 | Code::MessageSizeTooLarge,
             ) => self.begin_again(&error),
             // Away, or not allowed: the client goes on trying, health says so (see `idle`).
+            // One broker of many may be away for hours; only when all were can a whole log have been replaced.
+            Some(Code::AllBrokersDown) => {
+                self.was_away = true;
+                Ok(())
+            }
             _ if is_connection_trouble(&error) => Ok(()),
             _ => {
                 tracing::warn!("Kafka: {error}");
@@ -213,8 +227,8 @@ impl ConsumerLoop {
         }
     }
 
-    /// Lets go of all partitions and asks anew where they start: whoever answers looks at the logs, and stops with
-    /// what to do if they do not fit the ledger. If they do, the same error a few times over is the end.
+    /// Asks anew where all partitions start: whoever answers looks at the logs, and stops with what to do if they do
+    /// not fit the ledger. If they do, the same error a few times over is the end.
     fn begin_again(&mut self, error: &KafkaError) -> anyhow::Result<()> {
         if self.tracks.next_offsets().is_empty() {
             // Each partition has an error of its own; the first one was enough.
@@ -228,6 +242,11 @@ impl ConsumerLoop {
             );
         }
         tracing::warn!("Kafka cannot be read on ({error}): looking again where partitions start");
+        self.locate_again()
+    }
+
+    /// Lets go of all partitions and asks anew where they start.
+    fn locate_again(&mut self) -> anyhow::Result<()> {
         self.unassign_all()?;
         let partitions = self.tracks.all();
         for partition in &partitions {

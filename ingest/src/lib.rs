@@ -26,6 +26,7 @@ pub mod patience;
 pub mod prepare;
 pub mod progress;
 pub mod rebalance;
+pub mod same_log;
 pub mod settings;
 pub mod source;
 pub mod topic;

@@ -44,6 +44,30 @@ pub enum MustStop {
         /// Offset of the next message.
         log_end: i64,
     },
+    /// The log was restored from an older copy and has grown past the ledger since.
+    #[error(
+        "topic `{topic}`, partition {partition}: the ledger goes to offset {frontier} and has read what was appended up \
+         to {read_until}, but the message before that offset was appended at {appended_at}: the topic was restored from \
+         an older copy and written on, and what was written since the copy would be skipped. Stop the emitters, then \
+         restore the topic, or end its source with `ingest source close --topic {kind} --at-frontier \
+         --yes-the-rest-is-gone` and begin a new one with `ingest source open --topic {kind}`, which reads all of it: \
+         what was counted before is a repeat",
+        read_until = instant(*read_until_ms), appended_at = instant(*appended_at_ms)
+    )]
+    LogDiverges {
+        /// The topic.
+        topic: String,
+        /// `calls` or `directory`.
+        kind: &'static str,
+        /// The partition.
+        partition: u16,
+        /// Next offset that the ledger needs.
+        frontier: i64,
+        /// Highest append time that the ledger has read, in Unix milliseconds.
+        read_until_ms: i64,
+        /// Append time of the message that now stands before the frontier, in Unix milliseconds.
+        appended_at_ms: i64,
+    },
     /// Not the topic that was recorded.
     #[error(
         "topic `{}` is not the one that source {number} stands for: {difference}. Point ingest to the recorded topic, \
@@ -87,4 +111,12 @@ pub enum MustStop {
     /// The end was asked for meanwhile.
     #[error(transparent)]
     Stopped(#[from] Stopped),
+}
+
+/// An instant as people read it; its number where it is none.
+fn instant(unix_ms: i64) -> String {
+    chrono::DateTime::from_timestamp_millis(unix_ms).map_or_else(
+        || unix_ms.to_string(),
+        |instant| instant.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+    )
 }

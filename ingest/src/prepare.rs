@@ -2,11 +2,12 @@
 
 use crate::cluster::{Cluster, LogBounds};
 use crate::patience::{Advice, Patience, Stopped};
+use crate::same_log::ReadSoFar;
 use crate::settings::KafkaSettings;
-use crate::source::{Extent, Identity, Source, all_bounds, identify, next_number, topic_of};
+use crate::source::{Identity, Source, all_bounds, identify, next_number, topic_of};
 use crate::topic::Kind;
 use crate::topics::{self, TopicsError};
-use proto::PositionError;
+use proto::{Position, PositionError};
 use rdkafka::error::KafkaError;
 use warehouse::{SourceRow, Warehouse, WarehouseError};
 
@@ -120,8 +121,8 @@ async fn make_topics(
     Ok(())
 }
 
-/// Opens a source of each of these kinds, at the start of its topic's log, or where the source before ended. All rows go in one insert, so that two workers
-/// that start at once write the same.
+/// Opens a source of each of these kinds, at the start of its topic's log, or where the source before ended. All rows go
+/// in one insert, so that two workers that start at once write the same.
 ///
 /// # Errors
 /// If Kafka or ClickHouse does not answer, or the topic does not exist.
@@ -147,8 +148,10 @@ pub async fn open(
         let (identity, bounds) = found.ok_or(NotReady::NoTopic(topic))?;
         let free = number.ok_or(NotReady::NoNumber)?;
         number = free.checked_add(1);
-        let starts = starts(rows, *kind, &identity, &bounds)
-            .unwrap_or_else(|| bounds.iter().map(|bounds| bounds.start).collect());
+        let starts = match source_before(rows, *kind, &identity) {
+            Some(before) => starts(warehouse, cluster, &before, &bounds).await?,
+            None => bounds.iter().map(|bounds| bounds.start).collect(),
+        };
         let source = Source::beginning(free, *kind, identity, &starts)?;
         tracing::info!("opened source {free}: {} of topic `{}`", kind.as_str(), source.identity.topic);
         opened.extend(source.rows());
@@ -157,17 +160,41 @@ pub async fn open(
     Ok(())
 }
 
-/// Where the source before ended, if it was the same topic: what it covers need not be read again. A log that ends before
-/// that was cut, nobody knows where: it is read from its start, and what was counted before is a repeat.
-fn starts(rows: &[SourceRow], kind: Kind, identity: &Identity, bounds: &[LogBounds]) -> Option<Vec<i64>> {
+/// The source before, if it was the same topic.
+fn source_before(rows: &[SourceRow], kind: Kind, identity: &Identity) -> Option<Source> {
     let before = Source::newest(rows, kind).ok().flatten()?;
     let is_same = before.identity.cluster_id == identity.cluster_id
         && before.identity.topic_id == identity.topic_id
         && before.identity.partitions == identity.partitions;
-    is_same.then_some(())?;
-    let start = |(extent, log): (&Extent, &LogBounds)| {
-        let end = extent.end?.next_offset();
-        Some(if end <= log.end { end } else { log.start })
+    is_same.then_some(before)
+}
+
+/// Where the source before ended: what it covers need not be read again. A log that ends before that, or has another
+/// message there, was cut, nobody knows where: it is read from its start, and what was counted before is a repeat.
+async fn starts(
+    warehouse: &Warehouse,
+    cluster: &Cluster,
+    before: &Source,
+    bounds: &[LogBounds],
+) -> Result<Vec<i64>, NotReady> {
+    let partitions: Vec<u16> = (0..before.identity.partitions).collect();
+    let batches = warehouse.batches(before.number, &partitions).await?;
+    let ends: Vec<Option<i64>> = before
+        .extents
+        .iter()
+        .zip(bounds)
+        .map(|(extent, log)| extent.end.map(Position::next_offset).filter(|end| *end <= log.end))
+        .collect();
+    let last_read = partitions.iter().zip(&ends).zip(bounds).filter_map(|((partition, end), log)| {
+        end.filter(|end| log.start < *end).map(|end| (*partition, end - 1))
+    });
+    let (topic, last_read) = (before.identity.topic.clone(), last_read.collect::<Vec<_>>());
+    let times = cluster.ask(move |cluster| cluster.append_times(&topic, &last_read)).await?;
+    let start = |partition: u16| {
+        let (extent, log) = (before.extents[usize::from(partition)], bounds[usize::from(partition)]);
+        let read = ReadSoFar::of(partition, extent.start, &batches);
+        let is_same_log = times.get(&partition).is_none_or(|time| read.fits(*time));
+        ends[usize::from(partition)].filter(|_| is_same_log).unwrap_or(log.start)
     };
-    before.extents.iter().zip(bounds).map(start).collect()
+    Ok(partitions.iter().map(|partition| start(*partition)).collect())
 }

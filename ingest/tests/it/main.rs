@@ -13,6 +13,7 @@ mod proxied;
 mod quiet;
 mod rebalance;
 mod redrive;
+mod restored;
 mod stop;
 mod topic;
 mod topics;

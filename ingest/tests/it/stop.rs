@@ -16,7 +16,7 @@ fn admin(room: &Room) -> AdminClient<DefaultClientContext> {
 }
 
 /// Waits for the worker's end, which must be a failure, and returns its last line.
-async fn last_words(process: &mut Process) -> String {
+pub async fn last_words(process: &mut Process) -> String {
     eventually("the worker to stop", async || {
         if process.has_ended() { Ok(()) } else { Err(process.log().join("\n")) }
     })
