@@ -31,6 +31,8 @@ pub struct Parts {
     pub cookie: String,
     /// See the setting `pages.sign_in_url`.
     pub sign_in_url: String,
+    /// See the setting `pages.behind_after`.
+    pub behind_after: std::time::Duration,
     /// The Content-Security-Policy of pages.
     pub page_policy: HeaderValue,
     /// Signs browsers in by one-time links, where that is enabled.
@@ -57,6 +59,7 @@ impl App {
             keys: Keys::new(&settings.auth)?,
             cookie: settings.auth.cookie.clone(),
             sign_in_url: settings.pages.sign_in_url.clone(),
+            behind_after: settings.pages.behind_after.into(),
             page_policy: envelope::page_policy(&settings.pages.frame_ancestors)?,
             sign_in: SignIn::new(settings)?,
             admission: Admission::new(limits.requests_per_organisation, limits.requests, limits.wait.into()),

@@ -67,6 +67,8 @@ pub struct PageSettings {
     pub sign_in_url: String,
     /// Origins whose pages may show ours in a frame, parted by spaces; empty for none.
     pub frame_ancestors: String,
+    /// From which age on a page says that its numbers are behind. 1 second to 1 day.
+    pub behind_after: DurationSetting,
 }
 
 /// How tokens are signed.
@@ -167,6 +169,8 @@ impl PageSettings {
             self.frame_ancestors.split(' ').all(|source| source.is_empty() || is_frame_source(source)),
             "must be origins such as https://app.example parted by spaces, or 'self', or empty",
         );
+        let secs = DurationSetting::from_secs;
+        check.within("pages.behind_after", self.behind_after, secs(1)..=secs(24 * 3600));
     }
 }
 
@@ -256,7 +260,8 @@ mod tests {
             ("AUTH_KEY", "0123456789abcdef0123456789abcdef"),
             ("LIMITS_REQUESTS", "0"),
             ("LIMITS_WAIT", "2h"),
+            ("PAGES_BEHIND_AFTER", "999ms"),
         ];
-        assert_eq!(mistakes(&given), ["limits.requests", "limits.wait"]);
+        assert_eq!(mistakes(&given), ["limits.requests", "limits.wait", "pages.behind_after"]);
     }
 }

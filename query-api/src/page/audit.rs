@@ -141,7 +141,7 @@ pub async fn get(
     };
     let view = View {
         frame,
-        complete: Completeness::of(&snapshot),
+        complete: Completeness::of(&snapshot, app.behind_after),
         cards: answers.cards.map(|cards| CardsView::of(&cards, &snapshot)).map_err(failed("the cards")),
         empty: answers.empty,
         bar,

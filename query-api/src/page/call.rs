@@ -141,7 +141,7 @@ async fn view(
     };
     let view = View {
         frame,
-        complete: Completeness::of(&snapshot),
+        complete: Completeness::of(&snapshot, app.behind_after),
         find_path: format!("{audit_path}/calls"),
         audit_path,
         event_id: given.to_owned(),

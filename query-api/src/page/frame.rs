@@ -12,6 +12,7 @@ use clickhouse::Row;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use std::collections::HashMap;
+use std::time::Duration;
 use warehouse::Warehouse;
 
 /// The pages under Settings.
@@ -74,8 +75,6 @@ pub struct Completeness {
 
 /// All of a path segment or a query value that is no letter or digit, but for what is safe in both.
 const UNSAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// Ages below are normal: idle partitions are written down as complete now and then.
-const BEHIND_SECONDS: i64 = 60;
 
 #[derive(Row, Deserialize)]
 struct NameRow {
@@ -165,25 +164,24 @@ async fn switcher(warehouse: &Warehouse, viewer: &Viewer, tab: Tab) -> Result<Ve
 }
 
 impl Completeness {
-    /// What a snapshot knows.
-    pub fn of(snapshot: &Snapshot) -> Self {
+    /// What a snapshot knows. It is behind when it is older than `behind_after`, unless somebody asked for it.
+    pub fn of(snapshot: &Snapshot, behind_after: Duration) -> Self {
         let zone = snapshot.as_of.zone;
         let now = Moment::of(zone, snapshot.as_of.now_ms);
         let through = snapshot.complete_through_ms.map(|unix_ms| Moment::of(zone, unix_ms));
-        let age = snapshot.complete_through_ms.map_or(0, |unix_ms| (snapshot.as_of.now_ms - unix_ms) / 1000);
-        let late = age > BEHIND_SECONDS && !snapshot.pinned;
+        let age = snapshot.age().unwrap_or_default();
+        let late = age > behind_after && !snapshot.pinned;
         Self {
             zone: zone.name().to_owned(),
             on_another_day: through.as_ref().is_some_and(|through| through.date != now.date),
             through,
-            behind: (late || snapshot.behind).then(|| ago(age)),
+            behind: (late || snapshot.behind).then(|| ago(age.as_secs())),
         }
     }
 }
 
 /// `40 seconds`, `25 minutes`, `3 hours`, `2 days`.
-fn ago(seconds: i64) -> String {
-    let seconds = u64::try_from(seconds).unwrap_or(0);
+fn ago(seconds: u64) -> String {
     match seconds {
         0..120 => count(seconds, "second"),
         120..7_200 => count(seconds / 60, "minute"),

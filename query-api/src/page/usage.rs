@@ -159,7 +159,7 @@ pub async fn get(
     };
     let view = View {
         frame,
-        complete: Completeness::of(&snapshot),
+        complete: Completeness::of(&snapshot, app.behind_after),
         bar,
         empty,
         audit_href: state.with_all_members(false).href(&Tab::Audit.path(&viewer.org_id), &[]),

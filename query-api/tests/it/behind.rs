@@ -47,3 +47,29 @@ async fn without_any_rollup_everything_comes_from_the_ledger() {
     assert_eq!((&answer["behind"], &answer["totals"]["credits"]), (&false.into(), &"2000".into()));
     api.stop().await;
 }
+
+#[tokio::test]
+async fn a_page_says_how_far_behind_it_is_from_the_age_that_the_settings_name() {
+    let mut world = World::new("query_banner").await;
+    world.organisation("acme", "Europe/Berlin").await;
+    let received = service::clock::now_ms() - 200_000;
+    world.append(&[call().org("acme").at_ms(received).build()], received).await;
+    let banner = async |settings: &[(&str, &str)], path: &str| {
+        let api = Api::with(&world, &["acme"], settings).await;
+        let html = api.get(path).await.text().await.unwrap();
+        api.stop().await;
+        html.split("class=\"banner\"").nth(1).map(|rest| rest.split("</p>").next().unwrap().to_owned())
+    };
+    let as_of = format!("{}.{}.UTC", world.position_of("acme").as_u64(), service::clock::now_ms());
+    for page in ["audit", "usage"] {
+        let path = format!("/orgs/acme/settings/{page}");
+        let said = banner(&[], &path).await.expect("a minute is the default");
+        let zone = warehouse::calendar::Tz::Europe__Berlin;
+        let wall_clock = warehouse::calendar::wall_clock(zone, received / 1000).format("%H:%M:%S");
+        let wanted =
+            format!("Data is complete through {wall_clock}, 3 minutes behind. Newer calls are not in");
+        assert!(said.contains(&wanted), "{said}");
+        assert_eq!(banner(&[("PAGES_BEHIND_AFTER", "10m")], &path).await, None);
+        assert_eq!(banner(&[], &format!("{path}?as_of={as_of}")).await, None, "somebody wanted it old");
+    }
+}
