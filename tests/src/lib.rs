@@ -7,20 +7,26 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
 
 mod call;
+mod client;
 mod eventually;
+mod first_writes;
 mod ledger;
 mod process;
 mod proxy;
 mod room;
 mod stack;
+mod topic;
 
 pub use call::{CallBuilder, call};
+pub use client::{Client, position_of};
 pub use eventually::{eventually, eventually_for};
+pub use first_writes::{FirstWrites, Sums, Winner, date_of, said_by_name, said_sums};
 pub use ledger::{Ledger, LedgerMessage};
 pub use process::Process;
 pub use proxy::{Manner, Proxy};
 pub use room::{PARTITIONS, Room};
 pub use stack::{Component, Stack};
+pub use topic::{Letter, Topic};
 
 /// The root of the repository.
 pub fn repository() -> std::path::PathBuf {

@@ -1,11 +1,12 @@
 //! A room: a database and topics of a test's own on a stack, so that tests run beside each other.
 
 use crate::stack::Stack;
-use crate::{Process, eventually};
+use crate::{Process, eventually, eventually_for};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use serde_json::json;
 use std::time::Duration;
 use warehouse::{Warehouse, WarehouseSettings};
 
@@ -118,6 +119,47 @@ impl Room {
         }
     }
 
+    /// A producer that loses nothing and changes no order.
+    pub fn producer(&self) -> ThreadedProducer<DefaultProducerContext> {
+        ClientConfig::new()
+            .set("bootstrap.servers", &self.brokers)
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "5")
+            .set("queue.buffering.max.messages", "2000000")
+            .create()
+            .expect("a producer")
+    }
+
+    /// Tells the directory organisations with their zones, and members by organisation with their names; waits until
+    /// ingest has written them down.
+    pub async fn tell_directory(&self, organisations: &[(&str, &str)], members: &[(&str, String, String)]) {
+        let organisation = |(org, zone): &(&str, &str)| {
+            let names = json!({ "short_name": org, "display_name": org, "time_zone": zone });
+            json!({ "org_id": org, "organisation": names }).to_string()
+        };
+        let member = |(org, id, name): &(&str, String, String)| {
+            let told = json!({ "member_id": id, "name": name, "email": format!("{id}@{org}.example"), "removed": false });
+            json!({ "org_id": org, "member": told }).to_string()
+        };
+        let lines: Vec<String> =
+            organisations.iter().map(organisation).chain(members.iter().map(member)).collect();
+        let file = tempfile::Builder::new().suffix(".jsonl").tempfile().expect("a file");
+        std::fs::write(file.path(), lines.join("\n")).expect("the directory is written");
+        let path = file.path().to_str().expect("a path");
+        let mut emit = self.spawn("emit", &["directory", path, "--topic", &self.topic("directory")], &[]);
+        assert!(emit.wait().success(), "{}", emit.log().join("\n"));
+        eventually("the directory to be written down", async || {
+            let query = self.warehouse.read(
+                "SELECT count() FROM (SELECT DISTINCT org_id, '' FROM organisations UNION ALL SELECT DISTINCT org_id, member_id \
+                 FROM members)",
+            );
+            let found: u64 = self.warehouse.fetch_one("counting", query).await.expect("ClickHouse answers");
+            if found == lines.len() as u64 { Ok(()) } else { Err(format!("{found} of {}", lines.len())) }
+        })
+        .await;
+    }
+
     /// Publishes raw messages `(partition, key, payload)` to the calls topic and waits for the broker's acknowledgement.
     pub async fn publish(&self, messages: impl IntoIterator<Item = (u32, Vec<u8>, Vec<u8>)>) {
         self.publish_to(&self.topic("calls"), messages).await;
@@ -125,14 +167,7 @@ impl Room {
 
     /// Publishes raw messages to a topic and waits until all are acknowledged.
     pub async fn publish_to(&self, topic: &str, messages: impl IntoIterator<Item = (u32, Vec<u8>, Vec<u8>)>) {
-        let producer: ThreadedProducer<_> = ClientConfig::new()
-            .set("bootstrap.servers", &self.brokers)
-            .set("acks", "all")
-            .set("enable.idempotence", "true")
-            .set("linger.ms", "5")
-            .set("queue.buffering.max.messages", "2000000")
-            .create::<ThreadedProducer<rdkafka::producer::DefaultProducerContext>>()
-            .expect("a producer");
+        let producer = self.producer();
         for (partition, key, payload) in messages {
             let record = BaseRecord::to(topic).partition(partition as i32).key(&key).payload(&payload);
             producer.send(record).map_err(|(error, _)| error).expect("the queue takes it");
@@ -161,9 +196,11 @@ impl Room {
         .await;
     }
 
-    /// Waits until every touched quarter hour that ended more than a minute ago has a row that knows its last touch.
+    /// Waits until every touched quarter hour that ended more than a minute ago has a row that knows its last touch. Months
+    /// of them take a busy machine a while.
     pub async fn passed_quarters_are_computed(&self) {
-        eventually("all passed quarter hours to be computed", async || {
+        let patience = Duration::from_secs(300);
+        eventually_for(patience, "all passed quarter hours to be computed", async || {
             let query = self.warehouse.read(
                 "SELECT count() FROM (SELECT org_id, quarter, max(last_position) AS touch FROM touches GROUP BY org_id, \
                  quarter) AS touched LEFT JOIN (SELECT org_id, starts_at, through FROM usage_quarter_hourly FINAL) AS \

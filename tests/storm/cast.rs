@@ -4,10 +4,9 @@ use crate::actor::Actor;
 use crate::copilot::{ORDERS, Orders};
 use crate::flow::{Flow, ORGS};
 use crate::settings::Settings;
-use crate::witness::Api;
 use std::path::Path;
 use std::process::Command;
-use system_tests::{Process, Room, Stack};
+use system_tests::{Client, Process, Room, Stack};
 use tokio::task::block_in_place;
 
 /// What the names of the copilots begin with.
@@ -39,7 +38,7 @@ pub struct Cast {
     /// What they share.
     pub flow: Flow,
     /// A client of the API.
-    pub api: Api,
+    pub api: Client,
 }
 
 impl Cast {
@@ -97,7 +96,7 @@ impl Cast {
             actor.may_finish = true;
             actors.push(actor);
         }
-        let api = Api::new(&address, block_in_place(token));
+        let api = Client::new(&format!("http://{address}"), &block_in_place(token));
         Self { actors, copilots, flow, api }
     }
 }

@@ -4,15 +4,17 @@ use crate::copilot::Orders;
 use crate::flow::{Flow, Item, ORGS};
 use crate::levels;
 use crate::supervisor::Supervisor;
-use crate::topic::Topic;
-use crate::truth::{Truth, date_of, zone_of};
-use crate::witness::{Api, Witness, as_of, expected, named, position_of};
+use crate::truth::{Truth, zone_of};
+use crate::witness::{Witness, as_of};
 use chrono::Days;
 use proto::topics::headers;
 use proto::{Amount, Position};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use system_tests::{PARTITIONS, Room, eventually};
+use system_tests::{
+    Client, FirstWrites, PARTITIONS, Room, Sums, Topic, Winner, date_of, eventually, position_of,
+    said_by_name,
+};
 use tokio::task::block_in_place;
 use warehouse::{BatchRow, frontier};
 
@@ -23,7 +25,7 @@ const CATCH_UP: Duration = Duration::from_secs(300);
 pub struct Judge<'a> {
     room: &'a Room,
     flow: Flow,
-    api: Api,
+    api: Client,
     witness: Witness,
     calls: Topic,
     dead: Topic,
@@ -37,7 +39,7 @@ type DeadLetter = (String, String, Option<Vec<u8>>);
 
 impl<'a> Judge<'a> {
     /// Somebody who knows nothing yet. Of the flow only what the copilots share counts.
-    pub fn new(room: &'a Room, flow: Flow, api: Api, witness: Witness) -> Self {
+    pub fn new(room: &'a Room, flow: Flow, api: Client, witness: Witness) -> Self {
         Self {
             calls: Topic::new(room.brokers(), room.topic("calls"), PARTITIONS),
             dead: Topic::new(room.brokers(), room.topic("dead-letter"), 1),
@@ -64,7 +66,8 @@ impl<'a> Judge<'a> {
         self.judge_api().await;
         self.verify();
         let calls: usize = ORGS.iter().map(|(org, _)| self.truth.winners(org).len()).sum();
-        let Truth { poison, misrouted, later: [repeats, conflicts], .. } = &self.truth;
+        let Truth { poison, misrouted, calls: FirstWrites { later: [repeats, conflicts], .. }, .. } =
+            &self.truth;
         let (poison, misrouted) = (poison.len(), misrouted.len());
         println!(
             "quiet: {calls} calls, {repeats} repeats, {conflicts} conflicts, {misrouted} misrouted, {poison} poisonous; \
@@ -213,21 +216,20 @@ impl<'a> Judge<'a> {
                 said
             };
             let said = ask("usage?by=day").await;
-            let found = named(&said["points"], |point| text(&point["since"]));
+            let found = said_by_name(&said["points"], |point| text(&point["since"]));
             let by_day = self.truth.by(org, days, at, |winner, zone| date_of(zone, winner.at_ms).to_string());
-            assert_eq!(found, expected(&by_day), "days of {org}");
+            assert_eq!(found, Sums::json_by_name(&by_day), "days of {org}");
             let said = ask("usage?by=month").await;
-            let found = named(&said["points"], |point| text(&point["since"])[..7].to_owned());
-            let month =
-                |winner: &crate::truth::Winner, zone| date_of(zone, winner.at_ms).to_string()[..7].to_owned();
-            assert_eq!(found, expected(&self.truth.by(org, days, at, month)), "months of {org}");
+            let found = said_by_name(&said["points"], |point| text(&point["since"])[..7].to_owned());
+            let month = |winner: &Winner, zone| date_of(zone, winner.at_ms).to_string()[..7].to_owned();
+            assert_eq!(found, Sums::json_by_name(&self.truth.by(org, days, at, month)), "months of {org}");
             let said = ask("breakdowns?").await;
-            let found = named(&said["by_member"], |row| text(&row["member_id"]));
+            let found = said_by_name(&said["by_member"], |row| text(&row["member_id"]));
             let by_member = self.truth.by(org, days, at, |winner, _| winner.call.member_id.clone());
-            assert_eq!(found, expected(&by_member), "members of {org}");
-            let found = named(&said["by_model"], |row| text(&row["model"]));
+            assert_eq!(found, Sums::json_by_name(&by_member), "members of {org}");
+            let found = said_by_name(&said["by_model"], |row| text(&row["model"]));
             let by_model = self.truth.by(org, days, at, |winner, _| winner.call.model.clone());
-            assert_eq!(found, expected(&by_model), "models of {org}");
+            assert_eq!(found, Sums::json_by_name(&by_model), "models of {org}");
         }
     }
 

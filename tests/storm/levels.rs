@@ -1,12 +1,12 @@
 //! The rollups of every level against the truth, row by row.
 
 use crate::flow::ORGS;
-use crate::truth::{Sums, Truth, date_of, zone_of};
+use crate::truth::{Truth, zone_of};
 use chrono::Datelike;
 use clickhouse::Row;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use system_tests::Room;
+use system_tests::{Room, Sums, date_of};
 
 const TABLES: [&str; 3] = ["usage_quarter_hourly", "usage_daily", "usage_monthly"];
 

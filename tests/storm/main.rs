@@ -11,7 +11,6 @@ mod judge;
 mod levels;
 mod settings;
 mod supervisor;
-mod topic;
 mod truth;
 mod witness;
 

@@ -1,21 +1,13 @@
 //! Somebody who asks all the while, and remembers what was said: every answer must be true at its own `as_of`.
 
 use crate::flow::ORGS;
-use crate::truth::{Sums, Truth, date_of, zone_of};
-use anyhow::Context;
+use crate::truth::{Truth, zone_of};
 use chrono::{DateTime, Days, Utc};
 use rand::seq::IndexedRandom;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-/// An HTTP client of the API with a token for all organisations.
-#[derive(Clone)]
-pub struct Api {
-    client: reqwest::Client,
-    address: String,
-    token: String,
-}
+use system_tests::{Client, date_of, position_of, said_sums};
 
 /// What was asked and answered.
 struct Answer {
@@ -29,30 +21,9 @@ pub struct Witness {
     heard: Arc<Mutex<Vec<Answer>>>,
 }
 
-impl Api {
-    /// A client of the API at this address.
-    pub fn new(address: &str, token: String) -> Self {
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60));
-        let client = client.build().expect("a client");
-        Self { client, address: format!("http://{address}"), token }
-    }
-
-    /// The JSON of an answer.
-    ///
-    /// # Errors
-    /// If there is none, or it is a problem.
-    pub async fn json(&self, path: &str) -> anyhow::Result<Value> {
-        let request = self.client.get(format!("{}{path}", self.address)).bearer_auth(&self.token);
-        let answer = request.send().await?;
-        let (status, text) = (answer.status(), answer.text().await?);
-        anyhow::ensure!(status.is_success(), "{path}: {status} {text}");
-        serde_json::from_str(&text).with_context(|| text)
-    }
-}
-
 impl Witness {
     /// Asks for random organisations and periods without end.
-    pub async fn ask_on(self, api: Api) {
+    pub async fn ask_on(self, api: Client) {
         loop {
             let (org, zone) = ORGS.choose(&mut rand::rng()).copied().unwrap_or(ORGS[0]);
             let zone = zone.parse().unwrap_or_default();
@@ -77,7 +48,7 @@ impl Witness {
             // The zone may not have been known yet; whatever days it meant, it says when they began and ended.
             let span = ["from", "to"].map(|edge| instant_ms(&said["period"][edge]));
             let sums = truth.sums(org, (span[0], span[1]), position_of(said));
-            assert_eq!(totals(&said["totals"]), sums.json(), "{org}: {said}");
+            assert_eq!(said_sums(&said["totals"]), sums.json(), "{org}: {said}");
         }
         heard.len()
     }
@@ -87,36 +58,13 @@ impl Witness {
     }
 }
 
-/// The position at which an answer was cut.
-pub fn position_of(said: &Value) -> u64 {
-    let as_of = said["as_of"].as_str().expect("an answer has an as_of");
-    as_of.split('.').next().and_then(|text| text.parse().ok()).expect("a position")
-}
-
 fn instant_ms(text: &Value) -> i64 {
     let text = text.as_str().expect("an instant");
     text.parse::<DateTime<Utc>>().expect("an instant").timestamp_millis()
-}
-
-/// The part of sums that every answer carries.
-pub fn totals(said: &Value) -> Value {
-    json!({ "calls": said["calls"], "credits": said["credits"], "byok": said["byok"] })
 }
 
 /// An `as_of` at this position, of now.
 pub fn as_of(org: &str, at: u64) -> String {
     let zone = zone_of(org).name().replace('/', "~").replace('+', "!");
     format!("{at}.{}.{zone}", service::clock::now_ms())
-}
-
-/// Sums as the API says them, of a list of rows with a name each.
-pub fn named(rows: &Value, name: impl Fn(&Value) -> String) -> Value {
-    let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
-    let said = rows.iter().filter(|row| row["calls"] != 0).map(|row| (name(row), totals(row)));
-    said.collect::<serde_json::Map<_, _>>().into()
-}
-
-/// The same of sums of ours.
-pub fn expected(sums: &std::collections::BTreeMap<String, Sums>) -> Value {
-    sums.iter().map(|(name, sums)| (name.clone(), sums.json())).collect::<serde_json::Map<_, _>>().into()
 }

@@ -1,4 +1,4 @@
-//! What the topics hold, read by a consumer of the judge's own.
+//! What a topic holds, read by a consumer of the test's own.
 
 use anyhow::Context;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -9,11 +9,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// One message.
+#[derive(Debug, Clone)]
 pub struct Letter {
     /// Its partition.
     pub partition: i32,
     /// Its offset.
     pub offset: i64,
+    /// When the broker took it, in Unix milliseconds.
+    pub appended_at_ms: i64,
     /// Its key as text.
     pub key: String,
     /// Its bytes.
@@ -23,6 +26,7 @@ pub struct Letter {
 }
 
 /// A topic that is read on and on.
+#[derive(Debug)]
 pub struct Topic {
     brokers: String,
     name: String,
@@ -37,6 +41,9 @@ impl Topic {
     }
 
     /// Where the logs end now.
+    ///
+    /// # Errors
+    /// Kafka's.
     pub fn ends(&self) -> anyhow::Result<Vec<i64>> {
         let consumer = self.consumer()?;
         let end = |partition| {
@@ -47,6 +54,9 @@ impl Topic {
     }
 
     /// Reads from where it was up to the ends that the logs have now.
+    ///
+    /// # Errors
+    /// Kafka's, and an offset that carries no message.
     pub fn read_on(&mut self, mut visit: impl FnMut(Letter)) -> anyhow::Result<()> {
         let ends = self.ends()?;
         let consumer = self.consumer()?;
@@ -57,11 +67,12 @@ impl Topic {
         consumer.assign(&list)?;
         while self.next.iter().zip(&ends).any(|(next, end)| next < end) {
             let message = consumer.poll(Duration::from_secs(30)).context("Kafka says nothing for 30 s")??;
-            let at = &mut self.next[message.partition() as usize];
-            anyhow::ensure!(message.offset() == *at, "offset {at} is missing in {}", self.name);
-            if *at >= ends[message.partition() as usize] {
+            if message.offset() >= ends[message.partition() as usize] {
+                // Somebody goes on publishing: for the next time.
                 continue;
             }
+            let at = &mut self.next[message.partition() as usize];
+            anyhow::ensure!(message.offset() == *at, "offset {at} is missing in {}", self.name);
             *at += 1;
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             let headers = message.headers().map(|all| {
@@ -71,6 +82,7 @@ impl Topic {
             visit(Letter {
                 partition: message.partition(),
                 offset: message.offset(),
+                appended_at_ms: message.timestamp().to_millis().unwrap_or_default(),
                 key: text(message.key().unwrap_or_default()),
                 payload: message.payload().map(<[u8]>::to_vec),
                 headers: headers.unwrap_or_default(),
@@ -81,7 +93,7 @@ impl Topic {
 
     fn consumer(&self) -> anyhow::Result<BaseConsumer> {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.brokers).set("group.id", "the-judge");
+        config.set("bootstrap.servers", &self.brokers).set("group.id", "a-reader-of-the-test");
         config.set("enable.auto.commit", "false").set("auto.offset.reset", "error");
         Ok(config.create()?)
     }
