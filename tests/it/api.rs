@@ -33,15 +33,36 @@ impl Api {
         api
     }
 
+    /// As [`Self::start`], with settings of the test's own.
+    pub async fn with(
+        stack: &Stack,
+        room: &Room,
+        organisations: &[String],
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let api = Self::spawn_with(stack, room, organisations, settings).await;
+        api.process.ready().await;
+        api
+    }
+
     /// Starts one and waits until it listens, ready or not.
     pub async fn spawn(stack: &Stack, room: &Room, organisations: &[String]) -> Self {
+        Self::spawn_with(stack, room, organisations, &[]).await
+    }
+
+    async fn spawn_with(
+        stack: &Stack,
+        room: &Room,
+        organisations: &[String],
+        settings: &[(&str, &str)],
+    ) -> Self {
         let environment = [
             ("HTTP_LISTENER", "127.0.0.1:0"),
             ("AUTH_KEY", KEY),
             ("CLICKHOUSE_USER", stack.variable("CLICKHOUSE_READER_USER")),
             ("CLICKHOUSE_PASSWORD", stack.variable("CLICKHOUSE_READER_PASSWORD")),
         ];
-        let process = room.spawn("query-api", &[], &environment);
+        let process = room.spawn("query-api", &[], &[environment.as_slice(), settings].concat());
         let line = process.says("API on http://").await;
         let address =
             line.split("API on ").nth(1).and_then(|rest| rest.split(',').next()).unwrap().to_owned();

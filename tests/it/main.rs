@@ -6,6 +6,8 @@ mod anomalies;
 mod api;
 mod calendar;
 mod killed;
+mod late;
+mod one_snapshot;
 mod outage;
 mod python_emitter;
 mod tidy;

@@ -1,0 +1,145 @@
+//! What pours in while questions are asked: new calls of now, late ones, repeats, and messages that contradict an earlier
+//! one, at a steady rate.
+
+use proto::{Amount, Call, EventId};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use rdkafka::producer::{BaseRecord, Producer};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use system_tests::{PARTITIONS, Room, call};
+
+/// Organisations and their zones. Each has half the calls of the one before.
+pub const ORGS: [(&str, &str); 8] = [
+    ("acme", "Europe/Berlin"),
+    ("globex", "Asia/Kathmandu"),
+    ("initech", "America/Sao_Paulo"),
+    ("umbrella", "Australia/Lord_Howe"),
+    ("hooli", "America/Los_Angeles"),
+    ("wonka", "UTC"),
+    ("tyrell", "Pacific/Chatham"),
+    ("cyberdyne", "Africa/Casablanca"),
+];
+/// So many that the log of one can be read to its end.
+pub const MEMBERS: u32 = 60;
+/// The last one has no label of its own.
+pub const REASONS: [&str; 5] = ["chat", "generate_field", "summarize_cv", "classify_questions", "draft_mail"];
+/// Providers and models; a model's name may hold a slash.
+pub const MODELS: [(&str, &str); 4] =
+    [("openai", "gpt-6"), ("openai", "gpt-6-mini"), ("anthropic", "opus-7"), ("local", "llama/70b")];
+const CURRENCIES: [&str; 2] = ["EUR", "USD"];
+
+/// How many published calls are remembered, to be repeated, contradicted and asked for.
+const REMEMBERED: usize = 8_192;
+/// Pause between two handfuls.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Calls that pour in until it is stopped.
+pub struct Stream {
+    seen: Arc<Mutex<Vec<Call>>>,
+    published: Arc<AtomicU64>,
+    ends: Arc<AtomicBool>,
+    publisher: JoinHandle<()>,
+    began: Instant,
+}
+
+impl Stream {
+    /// Calls of the last 75 days, for the rollups of every level.
+    pub fn history(count: i64, dice: &mut StdRng) -> Vec<Call> {
+        let (now_ms, span_ms) = (service::clock::now_ms(), 75 * 86_400_000);
+        (0..count).map(|n| new_call(now_ms - span_ms * n / count, dice)).collect()
+    }
+
+    /// Begins to publish so many messages a second.
+    pub fn start(room: &Room, rate: u64, history: Vec<Call>, mut dice: StdRng) -> Self {
+        let (seen, published, ends) = (Arc::new(Mutex::new(history)), Arc::default(), Arc::default());
+        let stream = (Arc::clone(&seen), Arc::clone(&published), Arc::clone(&ends));
+        let (producer, topic, began) = (room.producer(), room.topic("calls"), Instant::now());
+        let publisher = std::thread::spawn(move || {
+            let (seen, published, ends): (_, Arc<AtomicU64>, Arc<AtomicBool>) = stream;
+            let mut sent = 0;
+            while !ends.load(Ordering::Relaxed) {
+                let due = began.elapsed().as_millis() as u64 * rate / 1000;
+                for _ in sent..due {
+                    let call = next_call(&seen, &mut dice);
+                    let (payload, partition) =
+                        (call.encode(), proto::partition_of(call.key(), PARTITIONS) as i32);
+                    let record =
+                        BaseRecord::to(&topic).partition(partition).key(call.key()).payload(&payload);
+                    producer.send(record).map_err(|(error, _)| error).expect("the queue takes it");
+                }
+                sent = sent.max(due);
+                published.store(sent, Ordering::Relaxed);
+                std::thread::sleep(PAUSE);
+            }
+            producer.flush(Duration::from_secs(60)).expect("all is acknowledged");
+        });
+        Self { seen, published, ends, publisher, began }
+    }
+
+    /// A call of an organisation that was most likely published before an instant.
+    pub fn any_of(&self, org: &str, before_ms: i64, dice: &mut StdRng) -> Call {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = |call: &&Call| call.org_id.as_str() == org && call.occurred_at_ms() < before_ms;
+        let theirs: Vec<&Call> = seen.iter().filter(fits).collect();
+        (*theirs.choose(dice).expect("every organisation has calls")).clone()
+    }
+
+    /// Ends it. Returns how many messages it published, and how many a second.
+    pub fn stop(self) -> (u64, u64) {
+        let length = self.began.elapsed();
+        self.ends.store(true, Ordering::Relaxed);
+        self.publisher.join().expect("the publisher went well");
+        let published = self.published.load(Ordering::Relaxed);
+        (published, published * 1000 / length.as_millis() as u64)
+    }
+}
+
+/// In a hundred: 5 repeats, 2 conflicts; of the new ones 5 are late, by minutes to months.
+fn next_call(seen: &Mutex<Vec<Call>>, dice: &mut StdRng) -> Call {
+    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let told = seen.choose(dice).expect("there is a history").clone();
+    match dice.random_range(0..100) {
+        0..5 => told,
+        // The same identity with other content, of another member too.
+        5..7 => Call { event_id: told.event_id, org_id: told.org_id, ..new_call(0, dice) },
+        _ => {
+            let minutes = 60_000i64 << dice.random_range(0..16);
+            let late_ms = if dice.random_bool(0.05) { minutes + dice.random_range(0..minutes) } else { 0 };
+            let call = new_call(service::clock::now_ms() - late_ms, dice);
+            if seen.len() < REMEMBERED {
+                seen.push(call.clone());
+            } else {
+                let at = dice.random_range(0..REMEMBERED);
+                seen[at] = call.clone();
+            }
+            call
+        }
+    }
+}
+
+fn new_call(at_ms: i64, dice: &mut StdRng) -> Call {
+    let org = (dice.random::<u32>() | 1 << (ORGS.len() - 1)).trailing_zeros() as usize;
+    let (provider, model) = *MODELS.choose(dice).unwrap_or(&MODELS[0]);
+    let call = call()
+        .id(EventId::from_parts(at_ms, dice.random()))
+        .org(ORGS[org].0)
+        .member(&format!("m-{}", dice.random_range(0..MEMBERS)))
+        .reason(REASONS.choose(dice).unwrap_or(&REASONS[0]))
+        .model(provider, model)
+        .tokens(dice.random_range(0..9000), dice.random_range(0..900));
+    let amount = Amount::from_units(dice.random_range(0..5_000_000_000_000)).to_string();
+    if dice.random_bool(0.2) {
+        call.byok(&amount, CURRENCIES.choose(dice).unwrap_or(&CURRENCIES[0])).build()
+    } else {
+        call.credits(&amount).build()
+    }
+}
+
+/// Dice of their own for everything that is numbered.
+pub fn dice(seed: u64, number: u64) -> StdRng {
+    StdRng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number)
+}
