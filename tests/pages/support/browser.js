@@ -47,7 +47,8 @@ export async function openWindow(room, { orgs, width = 1280, height = 900, dark 
     await context.addCookies([cookie]);
   }
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  // Generous: the machine may be busy with other tests.
+  page.setDefaultTimeout(120_000);
   return watch(page, room);
 }
 

@@ -18,5 +18,5 @@ export async function eventually(what, look, limit_ms = LIMIT_MS) {
 
 /** As `eventually`, for what a page shows after a click. */
 export function soon(what, look) {
-  return eventually(what, look, 20_000);
+  return eventually(what, look, LIMIT_MS);
 }
