@@ -5,11 +5,13 @@
 mod anomalies;
 mod api;
 mod calendar;
+mod demo;
 mod killed;
 mod late;
 mod one_snapshot;
 mod outage;
 mod python_emitter;
+mod scripts;
 mod tidy;
 mod tie_out;
 mod warehouse_contract;

@@ -61,7 +61,8 @@ fn publish(python: &Path, room: &Room, kind: &str, code: &str) {
 
 /// A virtual environment with the client and the code generated from the `.proto`, kept between runs.
 fn python_with_generated_code() -> PathBuf {
-    let venv = repository().join("target/python-emitter");
+    // In cargo's folder, not the repository's: Python takes a colon in a path for the end of it.
+    let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-emitter");
     let python = venv.join("bin/python");
     let requirements = repository().join("tests/python/requirements.txt");
     let run = |command: &mut Command| {
