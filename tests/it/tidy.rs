@@ -1,5 +1,8 @@
 //! Rules of the repository itself: documents name what exists, and what must be absent is absent.
 
+mod commands;
+mod settings;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use system_tests::repository;
@@ -108,25 +111,85 @@ fn every_make_target_that_a_document_names_exists() {
     }
 }
 
+/// The metrics of each room that has some, by the room.
+fn metrics() -> Vec<(String, Vec<String>)> {
+    let mut rooms = Vec::new();
+    for file in ending("/metrics.rs") {
+        let Some((room, _)) = file.split_once("/src/") else { continue };
+        let prefix = format!("{}_", room.replace('-', "_"));
+        let text = read(&file);
+        let names = text.split('"').skip(1).step_by(2).filter(|name| {
+            name.starts_with(&prefix)
+                && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        });
+        rooms.push((room.to_owned(), names.map(str::to_owned).collect()));
+    }
+    rooms
+}
+
 #[test]
 fn every_metric_is_named_in_its_rooms_readme() {
     let mut missing = Vec::new();
-    for file in ending("/metrics.rs") {
-        let Some((room, _)) = file.split_once("/src/") else { continue };
+    for (room, names) in metrics() {
         // What all services share stands in the first README.
         let document = if room == "service" { "README.md".to_owned() } else { format!("{room}/README.md") };
         let readme = read(&document);
-        for name in read(&file).split('"').skip(1).step_by(2) {
-            let is_metric = name.starts_with(&format!("{}_", room.replace('-', "_")))
-                && name
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-            if is_metric && !readme.contains(name) {
-                missing.push(format!("{document} does not name {name}"));
+        let unnamed = names.iter().filter(|name| !readme.contains(&format!("`{name}`")));
+        missing.extend(unnamed.map(|name| format!("{document} does not name {name}")));
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// What looks like a metric of ours is one, or a table.
+#[test]
+fn every_metric_that_a_document_names_exists() {
+    let rooms = metrics();
+    let prefixes: Vec<String> =
+        rooms.iter().map(|(room, _)| format!("{}_", room.replace('-', "_"))).collect();
+    let metrics: BTreeSet<&String> = rooms.iter().flat_map(|(_, names)| names).collect();
+    let tables: String = ending(".sql").iter().map(|file| read(file)).collect();
+    let (mut named, mut missing) = (0, Vec::new());
+    for document in ending(".md") {
+        for piece in quoted(&read(&document)) {
+            let name = piece.split('{').next().unwrap_or_default().to_owned();
+            let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            if !plain || !prefixes.iter().any(|prefix| name.starts_with(prefix)) {
+                continue;
+            }
+            named += 1;
+            if !metrics.contains(&name) && !tables.contains(&name) {
+                missing.push(format!("{document}: `{piece}`"));
             }
         }
     }
-    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    assert!(named > metrics.len(), "only {named} metrics are named");
+    assert!(missing.is_empty(), "documents name metrics that do not exist:\n{}", missing.join("\n"));
+}
+
+/// The alert rules and the README's table of alerts speak of the same metrics, and of such as exist.
+#[test]
+fn alert_rules_and_the_readmes_alerts_name_the_same_metrics() {
+    let metrics: BTreeSet<String> = metrics().into_iter().flat_map(|(_, names)| names).collect();
+    let readme = read("README.md");
+    let table =
+        readme.split("| alert when |").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap_or_default();
+    let conditions = table.lines().filter_map(|row| row.split('|').nth(1));
+    let told: BTreeSet<String> = conditions.flat_map(quoted).map(str::to_owned).collect();
+    let told: BTreeSet<&String> = told.iter().filter(|name| metrics.contains(*name)).collect();
+
+    let rules = read("deploy/alerts/ai-usage.yml");
+    let code = rules
+        .lines()
+        .map(str::trim_start)
+        .filter(|line| !line.starts_with('#') && !line.starts_with("summary:"));
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words: BTreeSet<String> = code
+        .flat_map(|line| line.split(|c| !is_part(c)))
+        .filter(|word| word.contains('_'))
+        .map(str::to_owned)
+        .collect();
+    assert!(told.len() > 5, "{told:?}");
+    assert_eq!(words.iter().collect::<BTreeSet<_>>(), told, "rules and README differ");
 }
 
 #[test]
