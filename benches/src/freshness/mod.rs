@@ -9,9 +9,9 @@ use crate::generator::{Generator, Message, Size, Timeline, World};
 use crate::ingest::{self, peer::Peer, wait_until_counted};
 use crate::machine::peak_memory_kib;
 use crate::publisher::Publisher;
-use crate::report::{Report, milliseconds, percentile, ratio, thousands};
+use crate::report::{Report, milliseconds, per_second, percentile, ratio, thousands};
 use crate::{engine, memory, row};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use load::Load;
 use probe::{Prober, Seen};
 use rand::rngs::Xoshiro256PlusPlus;
@@ -22,8 +22,10 @@ use std::time::{Duration, Instant};
 use system_tests::{PARTITIONS, Room, Stack};
 
 const HOUR_MS: i64 = 3_600_000;
-/// The running hour must have so much behind it, for its calls need a past to have happened in.
+/// The running hour must have so much behind it, for its calls need a past to have happened in ...
 const LEAST_OF_HOUR_MS: i64 = 300_000;
+/// ... and so much before it, for it must still run when everything was measured.
+const MOST_OF_HOUR_MS: i64 = 2_400_000;
 
 /// What is measured.
 #[derive(Debug, Clone, clap::Args)]
@@ -56,6 +58,7 @@ impl Options {
 struct Phase {
     name: String,
     sent: u64,
+    lasted: Duration,
     seen: Seen,
 }
 
@@ -72,7 +75,7 @@ pub async fn run(seed: u64, options: &Options) -> Result<Report> {
 
     let mut ingest = room.start("ingest", &[]).await;
     let mut rollup = room.start("rollup", &[]).await;
-    let into_hour_ms = fill(&world, seed, options.calls, &room).await?;
+    let (hour_ms, into_hour_ms) = fill(&world, seed, options.calls, &room).await?;
     wait_until_counted(room.warehouse(), options.calls).await?;
     eprintln!("all are counted and all passed buckets computed");
     let mut api = Api::start(&stack, &room, world.organisations.iter().map(|org| org.id.as_str())).await?;
@@ -91,7 +94,16 @@ pub async fn run(seed: u64, options: &Options) -> Result<Report> {
     let mut phases = Vec::new();
     for load in [&over_all, &in_one] {
         phases.push(measure(load, options, &ask).await?);
+        ensure!(
+            clock::now_ms() < hour_ms + HOUR_MS,
+            "the hour ended before everything was measured: run it earlier in the hour"
+        );
     }
+    let of_hour = format!(
+        "SELECT count() FROM ai_calls WHERE occurred_at >= fromUnixTimestamp64Milli({hour_ms}, 'UTC')"
+    );
+    let in_hour = engine::number(room.warehouse(), &of_hour).await?;
+    ensure!(in_hour >= options.calls, "the running hour holds {in_hour} calls only");
     let services = [("ingest", ingest.id()), ("rollup", rollup.id()), ("query-api", api.process.id())];
     let peaks = services.map(|(name, pid)| Ok((name.to_owned(), peak_memory_kib(pid)?)));
     let peaks: Vec<(String, u64)> = peaks.into_iter().collect::<Result<_>>()?;
@@ -104,6 +116,7 @@ pub async fn run(seed: u64, options: &Options) -> Result<Report> {
     let peer = measure_peer(&stack, &world, seed + 3, options).await?;
     Ok(Report::new("Published to visible", &version, seed)
         .fact("calls in the running hour before", thousands(options.calls))
+        .fact("calls in it at the end", thousands(in_hour))
         .fact("part of the hour they fill", format!("{} minutes", into_hour_ms / 60_000))
         .fact("each load lasts", format!("{} s, with {} probes under way", options.seconds, options.probers))
         .table(table(&phases, &peer))
@@ -117,11 +130,11 @@ pub async fn run(seed: u64, options: &Options) -> Result<Report> {
         ))
 }
 
-/// Publishes the calls that are there before. Returns how much of the hour they fill, in milliseconds.
-async fn fill(world: &World, seed: u64, calls: u64, room: &Room) -> Result<i64> {
+/// Publishes the calls that are there before. Returns the start of the hour and how much of it they fill, in milliseconds.
+async fn fill(world: &World, seed: u64, calls: u64, room: &Room) -> Result<(i64, i64)> {
     let mut now_ms = clock::now_ms();
-    while now_ms % HOUR_MS < LEAST_OF_HOUR_MS {
-        eprintln!("waiting for the hour to be five minutes old");
+    while !(LEAST_OF_HOUR_MS..MOST_OF_HOUR_MS).contains(&(now_ms % HOUR_MS)) {
+        eprintln!("waiting for an hour that is between 5 and 40 minutes old");
         tokio::time::sleep(Duration::from_secs(20)).await;
         now_ms = clock::now_ms();
     }
@@ -136,7 +149,7 @@ async fn fill(world: &World, seed: u64, calls: u64, room: &Room) -> Result<i64> 
     }
     publisher.finish()?;
     eprintln!("published {} calls", thousands(calls));
-    Ok(now_ms % HOUR_MS)
+    Ok((now_ms - now_ms % HOUR_MS, now_ms % HOUR_MS))
 }
 
 async fn measure(
@@ -149,6 +162,7 @@ async fn measure(
         if load.one_organisation { "in the largest organisation" } else { "over all organisations" };
     let name = format!("{} events/s {where_to}", thousands(load.rate));
     eprintln!("{name}");
+    let began = Instant::now();
     let seen = std::thread::scope(|scope| {
         let publisher = scope.spawn(|| load.publish(&over, &sent));
         let seen = tokio::task::block_in_place(|| {
@@ -158,7 +172,7 @@ async fn measure(
         publisher.join().map_err(|_| anyhow::anyhow!("the publisher panicked"))??;
         seen
     })?;
-    Ok(Phase { name, sent: sent.load(Ordering::Relaxed), seen })
+    Ok(Phase { name, sent: sent.load(Ordering::Relaxed), lasted: began.elapsed(), seen })
 }
 
 async fn probe_all(
@@ -230,6 +244,7 @@ fn table(phases: &[Phase], peer: &Phase) -> Vec<Vec<String>> {
     let mut rows = vec![row![
         "load",
         "sent",
+        "events/s reached",
         "probes",
         "visible: median",
         "p95",
@@ -242,11 +257,12 @@ fn table(phases: &[Phase], peer: &Phase) -> Vec<Vec<String>> {
         "times fresher than the peer (p99)"
     ]];
     for phase in phases.iter().chain([peer]) {
-        let Phase { name, sent, seen } = phase;
+        let Phase { name, sent, lasted, seen } = phase;
         let of = |times: &[Duration], percent| milliseconds(percentile(times, percent));
         rows.push(row![
             name,
             thousands(*sent),
+            per_second(*sent, lasted.as_millis() as u64),
             seen.visible.len(),
             of(&seen.visible, 50),
             of(&seen.visible, 95),
