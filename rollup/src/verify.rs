@@ -7,13 +7,16 @@
 
 mod batches;
 mod cells;
+mod claims;
 mod report;
 mod rows;
 mod stream;
+mod sums;
 mod sweep;
 mod texts;
 
 pub use report::{Difference, Report, Summary};
+pub use sums::PartitionSums;
 
 use crate::frontier::{FrontierReader, Frontiers};
 use crate::level::Level;
@@ -24,6 +27,7 @@ use crate::selection::Selection;
 use anyhow::Context;
 use batches::Coverage;
 use chrono::{DateTime, Months, NaiveTime, Utc};
+use claims::Claims;
 use hashbrown::HashMap;
 use proto::Position;
 use rows::{Call, FromBlock, Row, Touch};
@@ -61,10 +65,18 @@ pub async fn verify<W: Write + Send + 'static>(
     let frontiers = (reader.read(warehouse).await?)
         .context("no source of calls is recorded: there is nothing to verify before ingest has run")?;
     selection.refuse_nothing(&queries::touch_counts(warehouse, &selection.orgs).await?)?;
+    // Before any row is read: what they claim is there by then, and stays.
+    let claims = Claims::read(warehouse, &frontiers).await?;
     let positions: Vec<Position> = frontiers.partitions.iter().map(|frontier| frontier.at).collect();
     let (coverage, differences) = read_batches(warehouse, &frontiers, &positions).await?;
     let coverage = selection.is_everything().then_some(coverage);
-    let common = Arc::new(Common { report: Mutex::new(report), coverage, frontiers: positions });
+    let common = Arc::new(Common {
+        report: Mutex::new(report),
+        coverage,
+        frontiers: positions,
+        claims,
+        selection: selection.clone(),
+    });
     for difference in differences {
         common.add(difference)?;
     }
@@ -104,6 +116,7 @@ pub async fn verify<W: Write + Send + 'static>(
     let mut found = Vec::new();
     if let Some(coverage) = &common.coverage {
         summary.batches = coverage.compare(|difference| found.push(difference));
+        coverage.compare_sums(&mut summary.partitions, |difference| found.push(difference));
     }
     let reached = reader.read(warehouse).await?.context("the source of calls is gone")?;
     found.extend(beyond_frontier(&rows_go_through, &reached));

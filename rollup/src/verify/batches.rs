@@ -1,10 +1,11 @@
 //! Whether `batches` cover every source without a gap, add up, and count what the ledger holds.
 
 use super::report::Difference;
+use super::sums::PartitionSums;
 use hashbrown::HashMap;
 use proto::Position;
 use std::sync::atomic::{AtomicU64, Ordering};
-use warehouse::{BatchRow, SourceRow, frontier};
+use warehouse::{BatchRow, SourceRow, chain, chain_end, frontier};
 
 /// What the ledger must hold of one partition of one source, up to the frontier.
 pub struct Partition {
@@ -139,6 +140,45 @@ impl Coverage {
         }
         compared
     }
+
+    /// Compares, for each partition, the rows that were told apart (calls, repeats, conflicts) with the positions that
+    /// were seen, and those with the sum of its batches. Completes `sums`.
+    pub fn compare_sums(&self, sums: &mut Vec<PartitionSums>, mut found: impl FnMut(Difference)) {
+        let mut known: Vec<_> = self.partitions.iter().collect();
+        known.sort_unstable_by_key(|(place, _)| **place);
+        for ((source, partition), known) in known {
+            let (source, partition) = (*source, *partition);
+            let same = |sums: &&mut PartitionSums| (sums.source, sums.partition) == (source, partition);
+            let told = match sums.iter_mut().find(same) {
+                Some(told) => told,
+                None => {
+                    sums.push(PartitionSums { source, partition, ..PartitionSums::default() });
+                    let Some(told) = sums.last_mut() else { continue };
+                    told
+                }
+            };
+            let ranks = known.ranks();
+            // A worker that froze and woke up may have written further than the chain leads: its row stands alone.
+            let chain = chain(known.start, &known.batches);
+            let batches: u64 = chain.iter().map(|row| row.ledger_rows).sum();
+            let beyond = known.rank(&ranks, known.end) - known.rank(&ranks, chain_end(known.start, &chain));
+            told.batches = Some(batches + beyond);
+            let positions = known.rank(&ranks, known.end);
+            if positions != batches + beyond || positions != told.rows() {
+                let PartitionSums { calls, repeats, conflicts, .. } = *told;
+                found(Difference {
+                    kind: "partition_rows",
+                    place: format!("source {source}, partition {partition}"),
+                    expected: format!("{} ledger rows, as its batches say", batches + beyond),
+                    found: format!(
+                        "{positions} positions, and {calls} calls + {repeats} repeats + {conflicts} conflicts = {}",
+                        told.rows()
+                    ),
+                });
+            }
+        }
+        sums.sort_unstable_by_key(|sums| (sums.source, sums.partition));
+    }
 }
 
 impl Partition {
@@ -227,6 +267,29 @@ mod tests {
             "both that hold the missing row"
         );
         assert_eq!(kinds(&rows, 200, (10..200).chain([70])), ["position_twice"]);
+    }
+
+    #[test]
+    fn the_sums_of_a_partition_are_those_of_its_batches() {
+        let kinds = |calls, seen: std::ops::Range<i64>| {
+            let rows = [batch(10, 40, 30), batch(10, 80, 70), batch(40, 200, 160)];
+            let (coverage, _) = Coverage::new(&[source(200)], |_, _| rows.to_vec(), 1, &[at(200)]);
+            seen.for_each(|offset| drop(coverage.see("acme", 0, at(offset + 1))));
+            let mut sums = vec![PartitionSums {
+                source: 1,
+                calls,
+                repeats: 2,
+                conflicts: 1,
+                ..PartitionSums::default()
+            }];
+            let mut kinds = Vec::new();
+            coverage.compare_sums(&mut sums, |difference| kinds.push(difference.kind));
+            assert_eq!(sums[0].batches, Some(190));
+            kinds
+        };
+        assert!(kinds(187, 10..200).is_empty());
+        assert_eq!(kinds(186, 11..200), ["partition_rows"], "one is gone");
+        assert_eq!(kinds(188, 10..200), ["partition_rows"], "one stands under two identities");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What verification found, for people and for programs.
 
+use super::sums::PartitionSums;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -39,6 +40,8 @@ pub struct Summary {
     pub unusable_rows: u64,
     /// Differences.
     pub differences: u64,
+    /// The ledger rows partition by partition, in order.
+    pub partitions: Vec<PartitionSums>,
 }
 
 /// Runs what it is given while no progress bar is in the way.
@@ -57,6 +60,25 @@ impl Summary {
         self.rows += other.rows;
         self.unusable_rows += other.unusable_rows;
         self.differences += other.differences;
+        self.partitions.extend(&other.partitions);
+        self.partitions.sort_unstable_by_key(|sums| (sums.source, sums.partition));
+        self.partitions.dedup_by(|next, sums| {
+            let is_same = (next.source, next.partition) == (sums.source, sums.partition);
+            if is_same {
+                sums.add(next);
+            }
+            is_same
+        });
+    }
+
+    /// Takes what a pass has counted of each partition.
+    pub fn add_partitions(&mut self, counted: &[PartitionSums]) {
+        let sum = |of: fn(&PartitionSums) -> u64| counted.iter().map(of).sum::<u64>();
+        self.ledger_rows += sum(PartitionSums::rows);
+        self.calls += sum(|sums| sums.calls);
+        self.repeats += sum(|sums| sums.repeats);
+        self.conflicts += sum(|sums| sums.conflicts);
+        self.partitions.extend_from_slice(counted);
     }
 }
 
@@ -112,7 +134,18 @@ impl<W: Write> Report<W> {
             rows,
             unusable_rows,
             differences,
+            partitions,
         } = &self.summary;
+        for sums in partitions {
+            let PartitionSums { source, partition, calls, repeats, conflicts, batches } = sums;
+            let batches = batches.map_or_else(String::new, |rows| format!("; {rows} by its batches"));
+            writeln!(
+                self.out,
+                "source {source}, partition {partition}: {} rows = {calls} calls + {repeats} repeats + {conflicts} \
+                 conflicts{batches}",
+                sums.rows(),
+            )?;
+        }
         writeln!(
             self.out,
             "ledger   {ledger_rows} rows = {calls} calls + {repeats} repeats + {conflicts} conflicts ({copies} re-deliveries not \

@@ -3,16 +3,19 @@
 
 use super::batches::Coverage;
 use super::cells::{CellKey, Cells, Sums, shown};
+use super::claims::{Bucket, Claims};
 use super::report::{Difference, Report, Summary};
 use super::rows::{Call, Row, Touch};
+use super::sums::Tally;
 use super::texts::Texts;
 use crate::level::Level;
+use crate::selection::Selection;
 use chrono::DateTime;
 use hashbrown::HashMap;
 use proto::{EventId, Position};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
-use warehouse::calendar::{Interval, QUARTER_SECONDS};
+use warehouse::calendar::{Interval, QUARTER_SECONDS, Tz};
 use warehouse::first_write::{Ascending, Verdict};
 use warehouse::row_is_usable;
 
@@ -27,6 +30,10 @@ pub struct Common<W> {
     pub coverage: Option<Coverage>,
     /// The frontiers of the partitions.
     pub frontiers: Vec<Position>,
+    /// Rows that must be there.
+    pub claims: Claims,
+    /// What is verified.
+    pub selection: Selection,
 }
 
 /// One pass, over a run of organisations.
@@ -39,9 +46,12 @@ pub struct Sweep<W> {
     /// For each partition the highest position that any rollup row goes through.
     rows_go_through: Vec<Position>,
     here: Option<Here>,
+    /// Rows and touched buckets of the present organisation that are not over.
     open: Vec<Open>,
-    /// Rows that go on behind the month that is read, by organisation.
-    carried: HashMap<u32, Vec<Open>>,
+    touched: Vec<Bucket>,
+    /// Those that go on behind the month that is read, by organisation.
+    carried: HashMap<u32, (Vec<Open>, Vec<Bucket>)>,
+    tally: Tally,
 }
 
 /// The quarter hour of an organisation that the pass has come to.
@@ -90,7 +100,9 @@ impl<W: Write> Sweep<W> {
             rows_go_through: vec![Position::ZERO; common.frontiers.len()],
             here: None,
             open: Vec::new(),
+            touched: Vec::new(),
             carried: HashMap::new(),
+            tally: Tally::default(),
         }
     }
 
@@ -119,7 +131,7 @@ impl<W: Write> Sweep<W> {
                     ledger: None,
                     touched: None,
                 });
-                self.open = self.carried.remove(&org).unwrap_or_default();
+                (self.open, self.touched) = self.carried.remove(&org).unwrap_or_default();
             }
         }
         self.close(quarter)
@@ -187,17 +199,17 @@ impl<W: Write> Sweep<W> {
                     format!("{} ms", call.occurred_at_ms),
                 ))?;
             }
-            self.summary.ledger_rows += 1;
             let (first, last) = here.ledger.get_or_insert((call.position, call.position));
             (*first, *last) = ((*first).min(call.position), (*last).max(call.position));
+            let ends = self.tally.of(call.position.source(), call.partition);
             if verdict == Verdict::Counts {
-                self.summary.calls += 1;
+                ends.calls += 1;
                 here.cells.entry(call.content.cell).or_default().add(&call.content.sums);
                 here.first = Some(*call);
             } else if differs(here.first) {
-                self.summary.conflicts += 1;
+                ends.conflicts += 1;
             } else {
-                self.summary.repeats += 1;
+                ends.repeats += 1;
             }
             here.before = Some(*call);
         }
@@ -233,6 +245,7 @@ impl<W: Write> Sweep<W> {
         for org in self.carried.keys().copied().collect::<Vec<_>>() {
             self.enter(org, i64::MAX)?;
         }
+        self.summary.add_partitions(&self.tally.finish());
         Ok((self.summary, self.rows_go_through))
     }
 
@@ -252,6 +265,9 @@ impl<W: Write> Sweep<W> {
             self.common.add(difference)?;
         }
         let quarter = Interval { starts_at: quarter, ends_at: quarter.saturating_add(QUARTER_SECONDS) };
+        if let Some((_, last)) = touched {
+            self.claim(org, quarter, last);
+        }
         let holds = |open: &&mut Open| {
             open.row.interval.starts_at <= quarter.starts_at && quarter.starts_at < open.row.interval.ends_at
         };
@@ -269,6 +285,7 @@ impl<W: Write> Sweep<W> {
             let open = self.open.swap_remove(index);
             self.judge(org, at, &open, &cells)?;
         }
+        self.miss(org, |bucket| bucket.interval == quarter)?;
         // The map keeps its room for the next quarter hour.
         if let Some(here) = &mut self.here {
             here.cells = cells;
@@ -279,10 +296,50 @@ impl<W: Write> Sweep<W> {
 
     fn leave_organisation(&mut self) {
         if let Some(here) = self.here.take()
-            && !self.open.is_empty()
+            && !(self.open.is_empty() && self.touched.is_empty())
         {
-            self.carried.insert(here.org, std::mem::take(&mut self.open));
+            let goes_on = (std::mem::take(&mut self.open), std::mem::take(&mut self.touched));
+            self.carried.insert(here.org, goes_on);
         }
+    }
+
+    /// Takes note of the buckets that a touched quarter hour lies in.
+    fn claim(&mut self, org: u32, quarter: Interval, last_touch: Position) {
+        let Ok(starts_at) = u32::try_from(quarter.starts_at) else { return };
+        let zone = self.common.claims.zone(self.texts.text(org));
+        for level in Level::ALL {
+            let holds = |bucket: &&mut Bucket| {
+                bucket.level == level
+                    && bucket.interval.starts_at <= quarter.starts_at
+                    && quarter.starts_at < bucket.interval.ends_at
+            };
+            if let Some(bucket) = self.touched.iter_mut().find(holds) {
+                bucket.last_touch = bucket.last_touch.max(last_touch);
+                continue;
+            }
+            let Some(zone) = zone.or((level == Level::Quarter).then_some(Tz::UTC)) else { continue };
+            let interval = level.interval(zone, starts_at);
+            if self.common.selection.holds(interval) {
+                self.touched.push(Bucket { level, interval, last_touch, through: None });
+            }
+        }
+    }
+
+    /// Takes touched buckets that are over, and reports those whose row should be there and is not.
+    fn miss(&mut self, org: u32, is_over: impl Fn(&Bucket) -> bool) -> io::Result<()> {
+        let org_id = self.texts.text(org);
+        let partition = proto::partition_of(org_id.as_bytes(), self.common.frontiers.len() as u32) as usize;
+        let bookmark = self.common.claims.bookmark(partition);
+        while let Some(index) = self.touched.iter().position(&is_over) {
+            let bucket = self.touched.swap_remove(index);
+            if bucket.is_missing(bookmark) {
+                let Interval { starts_at, ends_at } = bucket.interval;
+                let place =
+                    format!("{} {} to {} of {org_id:?}", bucket.level.name(), time(starts_at), time(ends_at));
+                self.common.add(bucket.difference(place, bookmark))?;
+            }
+        }
+        Ok(())
     }
 
     /// Judges the rows that are over at an instant.
@@ -293,12 +350,16 @@ impl<W: Write> Sweep<W> {
             let expected = std::mem::take(&mut open.expected);
             self.judge(org, at, &open, &expected)?;
         }
-        Ok(())
+        self.miss(org, |bucket| bucket.interval.ends_at <= instant)
     }
 
     /// Compares a row with what the ledger says, if anybody may use it.
     fn judge(&mut self, org: u32, at: Position, open: &Open, expected: &Cells) -> io::Result<()> {
         let Open { level, row, last_touch, .. } = open;
+        let same = |bucket: &&mut Bucket| bucket.level == *level && bucket.interval == row.interval;
+        if let Some(bucket) = self.touched.iter_mut().find(same) {
+            bucket.through = bucket.through.max(Some(row.through));
+        }
         if !row_is_usable(row.through, *last_touch, at) {
             self.summary.unusable_rows += 1;
             return Ok(());

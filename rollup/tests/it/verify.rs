@@ -2,7 +2,7 @@
 
 use crate::levels::random_calls;
 use crate::seeded;
-use crate::world::World;
+use crate::world::{TABLES, World};
 use rollup::verify::{Report, Summary, verify};
 use rollup::{Progress, Selection};
 use service::shutdown::Shutdown;
@@ -13,6 +13,8 @@ use warehouse::Warehouse;
 
 const NOW_MS: i64 = 1_774_000_000_000;
 const DAY_MS: i64 = 86_400_000;
+/// An event that nobody has.
+const OTHER_ID: &str = "01900000-0000-7000-8000-000000000000";
 
 /// What a report says, kept.
 #[derive(Clone, Default)]
@@ -108,22 +110,40 @@ async fn a_ledger_row_that_is_deleted_changed_or_doubled_is_found() {
     };
     let is_alone = |one: &&LedgerMessage| world.messages.iter().filter(|other| same(one, other)).count() == 1;
     let alone = world.messages.iter().find(is_alone).unwrap();
-    let (position, partition) = (alone.position.as_u64(), alone.partition);
+    let (position, partition, event_id) = (alone.position.as_u64(), alone.partition, alone.call.event_id);
     let here = format!("position = {position} AND partition = {partition}");
     world.run("CREATE TABLE spare AS ai_calls ENGINE = MergeTree ORDER BY position").await;
     world.run(&format!("INSERT INTO spare SELECT * FROM ai_calls WHERE {here}")).await;
     let delete = format!("ALTER TABLE ai_calls DELETE WHERE {here}");
     let bring_back = "INSERT INTO ai_calls SELECT * FROM spare";
     check(&delete, bring_back, &["batch_rows", "cell"]).await;
-    // Each column of its content, seen by the sums of the buckets it is in.
-    for change in
-        ["member_id = 'eve'", "input_tokens = input_tokens + 1", "provider_cost = provider_cost + 1"]
-    {
-        let change = format!("ALTER TABLE ai_calls UPDATE {change} WHERE {here}");
-        world.run(&change).await;
-        let (_, kinds) = verified(warehouse, &Selection::default()).await;
-        assert!(kinds.contains(&"cell".to_owned()), "{change}: {kinds:?}");
+    // Each column, seen by the sums of the buckets that the row is in, or by the rules for its place. The append time is
+    // in no sum: `ingest verify --read-log` compares it with the broker's.
+    let changes = [
+        ("org_id", "if(org_id = 'acme', 'globex', 'acme')", "cell"),
+        ("occurred_at", "occurred_at + toIntervalHour(1)", "times_differ"),
+        ("event_id", &format!("toUUID('{OTHER_ID}')"), "times_differ"),
+        ("position", "position + 1000000", "batch_rows"),
+        ("partition", "toUInt16(1 - partition)", "wrong_partition"),
+        ("member_id", "'eve'", "cell"),
+        ("reason", "concat(reason, 'x')", "cell"),
+        ("provider", "concat(provider, 'x')", "cell"),
+        ("model", "concat(model, 'x')", "cell"),
+        ("input_tokens", "input_tokens + 1", "cell"),
+        ("output_tokens", "output_tokens + 1", "cell"),
+        ("credits", "credits + toDecimal128('0.000000000001', 12)", "cell"),
+        ("provider_cost", "provider_cost + toDecimal128('0.000000000001', 12)", "cell"),
+        ("currency", "concat(currency, 'X')", "cell"),
+    ];
+    for (column, value, kind) in changes {
         world.run(&delete).await;
+        let changed = format!("INSERT INTO ai_calls SELECT * REPLACE ({value} AS {column}) FROM spare");
+        world.run(&changed).await;
+        let (_, kinds) = verified(warehouse, &Selection::default()).await;
+        assert!(kinds.contains(&kind.to_owned()), "{column}: {kinds:?}");
+        world
+            .run(&format!("ALTER TABLE ai_calls DELETE WHERE event_id IN ('{event_id}', '{OTHER_ID}')"))
+            .await;
         world.run(bring_back).await;
     }
     // Doubled under another identity; and the same key with another content.
@@ -227,5 +247,54 @@ async fn a_rollup_row_that_is_changed_or_doubled_is_found() {
             let (_, kinds) = verified(warehouse, &Selection::default()).await;
             assert!(kinds.is_empty(), "{kinds:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_rollup_row_that_is_deleted_is_found_where_the_worker_says_that_it_was_computed() {
+    let mut world = world("rollup_verify_row_gone").await;
+    // A sign of life much later: everything has passed, and the workers' bookmarks come to the frontiers.
+    world.append(&[], NOW_MS + 60 * DAY_MS).await;
+    world.settle(&mut world.worker()).await;
+    world.settle(&mut world.worker()).await;
+    let warehouse = world.warehouse();
+    let kinds = async || verified(warehouse, &Selection::default()).await.1;
+    assert_eq!(kinds().await, Vec::<String>::new());
+    for table in TABLES {
+        world.run(&format!("CREATE TABLE gone_{table} AS {table} ENGINE = MergeTree ORDER BY tuple()")).await;
+        let columns = "org_id, starts_at, ends_at, generation, through, calls, input_tokens, output_tokens, credits, \
+                       cells.member_id, cells.reason, cells.provider, cells.model, cells.currency, cells.calls, \
+                       cells.input_tokens, cells.output_tokens, cells.credits, cells.provider_cost";
+        for org_id in ["acme", "globex"] {
+            let one = format!(
+                "org_id = '{org_id}' AND starts_at = (SELECT max(starts_at) FROM {table} WHERE org_id = '{org_id}')"
+            );
+            world
+                .run(&format!(
+                    "INSERT INTO gone_{table} ({columns}) SELECT {columns} FROM {table} FINAL WHERE {one}"
+                ))
+                .await;
+            world.run(&format!("DELETE FROM {table} WHERE {one}")).await;
+            assert_eq!(kinds().await, ["row_missing"], "{table} of {org_id}");
+            // One that goes less far than the last touch is as good as none.
+            let stale = columns.replacen("through", "through - 1000", 1);
+            world.run(&format!("INSERT INTO {table} ({columns}) SELECT {stale} FROM gone_{table}")).await;
+            assert_eq!(kinds().await, ["row_missing"], "{table} of {org_id}, stale");
+            world.run(&format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM gone_{table}")).await;
+            world.run(&format!("TRUNCATE TABLE gone_{table}")).await;
+            assert_eq!(kinds().await, Vec::<String>::new(), "{table} of {org_id}, put back");
+        }
+        // A worker that is behind claims nothing.
+        world
+            .run("CREATE TABLE IF NOT EXISTS claims AS rollup_progress ENGINE = MergeTree ORDER BY tuple()")
+            .await;
+        world.run("INSERT INTO claims SELECT * FROM rollup_progress").await;
+        world.run("TRUNCATE TABLE rollup_progress").await;
+        world.run(&format!("INSERT INTO gone_{table} ({columns}) SELECT {columns} FROM {table} FINAL")).await;
+        world.run(&format!("TRUNCATE TABLE {table}")).await;
+        assert_eq!(kinds().await, Vec::<String>::new(), "no bookmark");
+        world.run("INSERT INTO rollup_progress SELECT * FROM claims").await;
+        assert_eq!(kinds().await, ["row_missing"], "{table}, all rows");
+        world.run(&format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM gone_{table}")).await;
     }
 }
