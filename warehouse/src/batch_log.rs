@@ -116,27 +116,6 @@ impl Warehouse {
         self.execute("deleting folded batches", query).await
     }
 
-    /// Distinct positions of the ledger rows of a partition in `(from, to]`, ascending. Eight bytes each: ask for a part.
-    ///
-    /// # Errors
-    /// Engine, network and time-out.
-    pub async fn ledger_positions(
-        &self,
-        partition: u16,
-        from: Position,
-        to: Position,
-    ) -> Result<Vec<u64>, WarehouseError> {
-        let query = self
-            .read(
-                "SELECT DISTINCT position FROM ai_calls WHERE partition = {partition:UInt16} \
-                 AND position > {from:UInt64} AND position <= {to:UInt64} ORDER BY position",
-            )
-            .param("partition", partition)
-            .param("from", from.as_u64())
-            .param("to", to.as_u64());
-        self.fetch_all("reading the positions of the ledger", query).await
-    }
-
     /// Deletes ledger rows of a partition in `(from, to]`: rows beyond the end at which a source was closed, which a killed
     /// worker left behind. With later sources they would be below everybody's position, and count.
     ///

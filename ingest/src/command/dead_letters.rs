@@ -5,6 +5,6 @@ mod list;
 mod redrive;
 
 pub use letter::DeadLetter;
-pub(super) use letter::{Place, each, place_in};
+pub(super) use letter::{each, place_in};
 pub use list::{ListArgs, list};
 pub use redrive::{RedriveArgs, redrive};

@@ -2,8 +2,8 @@
 
 use crate::ledger;
 use crate::load::Load;
-use crate::topic::{Raw, publish, publish_with};
-use crate::worker::{Worker, command};
+use crate::topic::{Raw, message_at, publish, publish_with};
+use crate::worker::{Worker, command, dead_letters};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
@@ -117,4 +117,135 @@ async fn messages_that_were_deleted_unread_and_dead_letters_that_were_deleted_ar
     cut("dead-letter", 0).await;
     let (is_clean, said) = command(&room, &["verify"]);
     assert!(!is_clean && said.contains("dead letters must be kept"), "{said}");
+}
+
+/// Every column of the ledger, and another value for it.
+const CHANGES: [(&str, &str); 15] = [
+    ("org_id", "concat(org_id, 'x')"),
+    ("occurred_at", "occurred_at + toIntervalMillisecond(1)"),
+    ("event_id", "toUUID('01900000-0000-7000-8000-000000000000')"),
+    ("position", "position + 1000000"),
+    ("partition", "toUInt16(partition + 100)"),
+    ("appended_at", "appended_at - toIntervalMillisecond(1)"),
+    ("member_id", "concat(member_id, 'x')"),
+    ("reason", "concat(reason, 'x')"),
+    ("provider", "concat(provider, 'x')"),
+    ("model", "concat(model, 'x')"),
+    ("input_tokens", "input_tokens + 1"),
+    ("output_tokens", "output_tokens + 1"),
+    ("credits", "credits + toDecimal128('0.000000000001', 12)"),
+    ("provider_cost", "provider_cost + toDecimal128('0.000000000001', 12)"),
+    ("currency", "concat(currency, 'X')"),
+];
+
+/// No rollup worker has ever seen this ledger: what is found here, the messages alone can tell.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_column_of_a_first_write_a_repeat_a_conflict_and_a_single_call_that_is_changed_is_named() {
+    let room = Room::new(&Stack::shared(), "verifycolumns").await;
+    let mut worker = Worker::start(&room, &[]).await;
+    let (told, single) = (call().org("acme").build(), call().org("globex").byok("0.5", "EUR").build());
+    let conflict = call().org("acme").id(told.event_id).member("someone-else").build();
+    let messages = [&told, &told, &conflict, &single].map(Raw::of);
+    publish(&room, "calls", &messages).await;
+    ledger::settled(&room).await;
+    assert!(worker.process.stop().success());
+    damage(&room, "CREATE TABLE kept AS ai_calls ENGINE = MergeTree ORDER BY tuple()").await;
+    damage(&room, "INSERT INTO kept SELECT * FROM ai_calls").await;
+    assert!(found(&room, &["--read-log"]).is_empty());
+    for (column, value) in CHANGES {
+        damage(&room, "TRUNCATE TABLE ai_calls").await;
+        let changed = format!("INSERT INTO ai_calls SELECT * REPLACE ({value} AS {column}) FROM kept");
+        damage(&room, &changed).await;
+        let (is_clean, said) = command(&room, &["verify", "--read-log"]);
+        let count = |text: &str| said.lines().filter(|line| line.contains(text)).count();
+        let named = match column {
+            "position" | "partition" => count("there is no ledger row"),
+            _ => count(&format!("{column}: expected ")),
+        };
+        assert!(!is_clean && named == 4, "{column}: {said}");
+    }
+    // A message that was delivered again is the same row once more, which the engine merges.
+    damage(&room, "TRUNCATE TABLE ai_calls").await;
+    for _ in 0..2 {
+        damage(&room, "INSERT INTO ai_calls SELECT * FROM kept").await;
+    }
+    assert!(found(&room, &["--read-log"]).is_empty());
+    // Doubled with another content, under the same key and under another one.
+    for (column, value) in [("member_id", "'eve'"), ("org_id", "'initech'")] {
+        let doubled =
+            format!("INSERT INTO ai_calls SELECT * REPLACE ({value} AS {column}) FROM kept LIMIT 1");
+        damage(&room, &doubled).await;
+        assert_eq!(found(&room, &["--read-log"]), ["row_differs"], "{column}");
+        damage(&room, "TRUNCATE TABLE ai_calls").await;
+        damage(&room, "INSERT INTO ai_calls SELECT * FROM kept").await;
+    }
+    // Each of them deleted.
+    for offset in 0..4 {
+        let one = format!(
+            "(partition, position) = (SELECT partition, position FROM kept ORDER BY partition, position LIMIT {offset}, 1)"
+        );
+        damage(&room, &format!("DELETE FROM ai_calls WHERE {one}")).await;
+        assert_eq!(found(&room, &["--read-log"]), ["ledger_rows", "missing"], "row {offset}");
+        damage(&room, &format!("INSERT INTO ai_calls SELECT * FROM kept WHERE {one}")).await;
+    }
+    assert!(found(&room, &["--read-log"]).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_that_does_not_hold_the_bytes_of_its_message_is_found() {
+    let room = Room::new(&Stack::shared(), "verifyletters").await;
+    let mut worker = Worker::start(&room, &[]).await;
+    let poison = Raw::of(&call().build()).payload(Some(b"no call")).header("trace", "abc");
+    publish(&room, "calls", &[poison]).await;
+    ledger::settled(&room).await;
+    assert!(worker.process.stop().success());
+    assert!(found(&room, &["--read-log"]).is_empty());
+    let [letter] = &dead_letters(&room, &[])[..] else { panic!("one dead letter") };
+    let letter = message_at(&room, "dead-letter", letter.partition as u32, Offset::Offset(letter.offset));
+    publish(&room, "dead-letter", std::slice::from_ref(&letter)).await;
+    assert!(found(&room, &["--read-log"]).is_empty(), "written twice, as after a kill");
+    let with_header = |index: usize, value: &str| {
+        let mut changed = letter.clone();
+        changed.headers[index].1 = value.into();
+        changed
+    };
+    let of_ours = letter.headers.len() - 6;
+    let changes = [
+        ("payload", letter.clone().payload(Some(b"no call!"))),
+        ("payload", letter.clone().payload(None)),
+        ("key", Raw { key: None, ..letter.clone() }),
+        ("headers", with_header(0, "abd")),
+        ("append time or reason", with_header(of_ours + 3, "1")),
+        ("append time or reason", with_header(of_ours + 4, "empty")),
+    ];
+    for (so_many, (part, changed)) in (1..).zip(changes) {
+        publish(&room, "dead-letter", &[changed]).await;
+        let (is_clean, said) = command(&room, &["verify", "--read-log"]);
+        let lines: Vec<&str> = said.lines().filter(|line| line.contains("dead_letter_differs")).collect();
+        assert!(!is_clean && lines.len() == so_many, "{part}: {said}");
+        assert!(lines.iter().any(|line| line.contains(part)), "{part}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_compared_at_once_the_same_is_found() {
+    let room = room_with_calls("verifywindows").await;
+    let said = |arguments: &[&str]| command(&room, &[&["verify", "--read-log"], arguments].concat());
+    let (is_clean, whole) = said(&[]);
+    assert!(is_clean, "{whole}");
+    assert_eq!(said(&["--at-once", "300"]), (true, whole));
+    let one = "SELECT min(position) FROM ai_calls WHERE partition = 1";
+    damage(&room, &format!("DELETE FROM ai_calls WHERE partition = 1 AND position = ({one})")).await;
+    let other = "SELECT max(position) FROM ai_calls WHERE partition = 2";
+    damage(
+        &room,
+        &format!("ALTER TABLE ai_calls UPDATE model = 'x' WHERE partition = 2 AND position = ({other})"),
+    )
+    .await;
+    let kinds = found(&room, &["--read-log"]);
+    assert_eq!(kinds, ["ledger_rows", "missing", "row_differs"]);
+    assert_eq!(found(&room, &["--read-log", "--at-once", "300"]), kinds);
+    assert_eq!(found(&room, &["--at-once", "300"]), ["ledger_rows"]);
+    let (is_clean, said) = command(&room, &["verify", "--at-once", "0"]);
+    assert!(!is_clean && said.contains("--at-once"), "{said}");
 }

@@ -1,119 +1,194 @@
 //! What the log of the calls holds, offset by offset, as the worker would judge it.
 
-use super::proof::{End, Partition};
+use super::content::{self, Content, PARTS, Parts};
+use super::proof::Difference;
+use super::slice::{End, Slice};
+use super::told::Told;
 use crate::classify::{Fate, Incoming, classify_call};
-use crate::command::Tools;
 use crate::command::reading::{self, Spans};
 use crate::forward::{message_bytes, origin_in};
-use crate::headers::{headers_of, last_value};
+use crate::headers::{RawHeader, headers_of};
 use crate::settings::KafkaSettings;
-use crate::source::{Source, all_bounds};
-use proto::topics::headers;
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Timestamp};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
 
-/// How often the progress is told.
-const LINE_INTERVAL: Duration = Duration::from_secs(5);
-
-/// The logs of all partitions.
-pub struct Log(Vec<Held>);
-
-/// What one partition's log holds. One byte an offset.
-#[derive(Default)]
-pub struct Held {
-    /// The first offset that is there.
-    pub first: i64,
-    /// What each offset from there on is, up to the frontier.
-    pub ends: Vec<End>,
-    /// Offsets whose message was found again in its right partition, or would be in a part of it that is gone.
-    pub sent_on: BTreeSet<i64>,
-    /// Whether the broker has all of it still.
-    is_whole: bool,
+/// Where the messages are.
+#[derive(Clone)]
+pub struct Log {
+    /// How to reach Kafka.
+    pub settings: KafkaSettings,
+    /// The topic.
+    pub topic: String,
+    /// Number of its partitions.
+    pub partitions: u16,
 }
 
+/// Messages that were sent on, and the messages in their right partitions that say so. They come in any order; what has
+/// met is forgotten.
+#[derive(Debug, Default)]
+pub struct Marks {
+    waiting: BTreeSet<(u16, i64)>,
+    sent: HashSet<(u16, i64)>,
+}
+
+impl Marks {
+    fn is_rerouted(&mut self, partition: u16, offset: i64) {
+        if !self.sent.remove(&(partition, offset)) {
+            self.waiting.insert((partition, offset));
+        }
+    }
+
+    fn arrived(&mut self, from: (u16, i64)) {
+        if !self.waiting.remove(&from) {
+            self.sent.insert(from);
+        }
+    }
+
+    /// What was to be sent on and was not found again.
+    pub fn missing(self) -> impl Iterator<Item = (u16, i64)> {
+        self.waiting.into_iter()
+    }
+}
+
+/// Something that is there and does not say what the message says.
+#[derive(Debug, Clone)]
+pub enum Suspect {
+    /// Columns of a ledger row.
+    Row(Vec<(&'static str, String)>),
+    /// A dead letter.
+    Letter(Parts),
+}
+
+/// Suspects by partition and offset.
+pub type Suspects = BTreeMap<(u16, i64), Vec<Suspect>>;
+
 impl Log {
-    /// Reads all that the broker has: up to the frontiers what each message is, behind them only what was sent on.
-    pub async fn read(tools: &Tools, source: &Source, partitions: &[Partition]) -> anyhow::Result<Self> {
-        let identity = source.identity.clone();
-        let bounds = tools.cluster.ask(move |cluster| all_bounds(cluster, &identity)).await?;
-        let held = partitions.iter().zip(&bounds).map(|(partition, log)| {
-            let first = partition.start.next_offset().max(log.start);
-            let count = usize::try_from(partition.frontier.next_offset() - first).unwrap_or(0);
-            Held {
-                first,
-                ends: vec![End::None; count],
-                sent_on: BTreeSet::new(),
-                is_whole: first == partition.start.next_offset(),
+    /// Reads these offsets into their slices. `is_whole` tells the partitions of which nothing is gone. Blocks.
+    pub fn fill(
+        &self,
+        spans: &Spans,
+        slices: &mut [Slice],
+        marks: &mut Marks,
+        is_whole: &[bool],
+        told: &mut Told,
+    ) -> anyhow::Result<()> {
+        reading::read(&self.settings, &self.topic, spans, |message| {
+            told.step();
+            let (number, offset) = (message.partition() as u16, message.offset());
+            let all = headers_of(message);
+            if let Some(from) = content::sent_from(&all, &self.topic) {
+                marks.arrived(from);
             }
-        });
-        let mut log = Self(held.collect());
-        let spans: Spans = (0..)
-            .zip(log.0.iter().zip(&bounds))
-            .map(|(number, (held, log))| (number, held.first..log.end))
-            .collect();
-        let (settings, topic) = (tools.settings.kafka.clone(), source.identity.topic.clone());
-        tokio::task::spawn_blocking(move || {
-            log.fill(&settings, &topic, &spans)?;
-            Ok(log)
-        })
-        .await?
-    }
-
-    /// One partition's.
-    pub fn of(&self, number: u16) -> &Held {
-        &self.0[usize::from(number)]
-    }
-
-    fn fill(&mut self, settings: &KafkaSettings, topic: &str, spans: &Spans) -> anyhow::Result<()> {
-        let total: i64 = spans.values().map(|span| span.end - span.start).sum();
-        let (mut count, mut told) = (0u64, Instant::now());
-        let partitions = u16::try_from(self.0.len())?;
-        reading::read(settings, topic, spans, |message| {
-            count += 1;
-            if told.elapsed() >= LINE_INTERVAL {
-                told = Instant::now();
-                eprintln!("read {count} of {total} messages of topic `{topic}`");
+            let (end, digest, sent_to) = match self.judge(message, &all) {
+                Fate::Ledger { call, appended_at_ms } => {
+                    (End::Row, Content::of_call(&call, appended_at_ms).digest(), None)
+                }
+                Fate::DeadLetter(refusal) => {
+                    let parts = content::of_refused(message, &all, &refusal);
+                    (End::DeadLetter, content::digest(parts), None)
+                }
+                Fate::Reroute { to } => (End::Rerouted, 0, Some(to)),
+            };
+            let is_ours =
+                slices.get_mut(usize::from(number)).is_some_and(|slice| slice.note(offset, end, digest));
+            // Where the beginning of a log is gone, so may be what was sent there.
+            if is_ours && sent_to.is_some_and(|to| is_whole.get(usize::from(to)) == Some(&true)) {
+                marks.is_rerouted(number, offset);
             }
-            self.note(message, partitions);
             Ok(ControlFlow::Continue(()))
         })
     }
 
-    fn note(&mut self, message: &BorrowedMessage<'_>, partitions: u16) {
-        let all = headers_of(message);
-        let origin = origin_in(&all, message.topic());
+    /// Reads the messages of suspects once more, and names what differs. Blocks.
+    pub fn explain(&self, suspects: &Suspects) -> anyhow::Result<Vec<(u16, Difference)>> {
+        let mut spans = Spans::new();
+        for (number, offset) in suspects.keys() {
+            let span = spans.entry(i32::from(*number)).or_insert(*offset..*offset + 1);
+            *span = span.start.min(*offset)..span.end.max(*offset + 1);
+        }
+        let mut found = Vec::new();
+        reading::read(&self.settings, &self.topic, &spans, |message| {
+            let (number, offset) = (message.partition() as u16, message.offset());
+            let Some(suspects) = suspects.get(&(number, offset)) else {
+                return Ok(ControlFlow::Continue(()));
+            };
+            let all = headers_of(message);
+            let fate = self.judge(message, &all);
+            for suspect in suspects {
+                found.push((number, explained(message, &all, offset, &fate, suspect)));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
+    fn judge<'m>(&self, message: &'m BorrowedMessage<'_>, all: &[RawHeader<'_>]) -> Fate<'m> {
         let incoming = Incoming {
             payload: message.payload(),
-            bytes: message_bytes(message, &all),
+            bytes: message_bytes(message, all),
             appended_at_ms: match message.timestamp() {
                 Timestamp::LogAppendTime(unix_ms) => Some(unix_ms),
                 Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
             },
             partition: message.partition() as u16,
-            origin,
+            origin: origin_in(all, message.topic()),
         };
-        let (end, is_sent_to) = match classify_call(incoming, partitions) {
-            Fate::Ledger { .. } => (End::Row, None),
-            Fate::Reroute { to } => (End::Rerouted, Some(to)),
-            Fate::DeadLetter(_) => (End::DeadLetter, None),
-        };
-        let is_out_of_sight = is_sent_to.is_some_and(|to| !self.of(to).is_whole);
-        let offset =
-            last_value(&all, headers::ORIGIN_OFFSET).and_then(|value| std::str::from_utf8(value).ok());
-        if let Some((origin, offset)) = origin.zip(offset.and_then(|text| text.parse().ok()))
-            && let Some(held) = self.0.get_mut(usize::from(origin.partition))
-        {
-            held.sent_on.insert(offset);
+        classify_call(incoming, self.partitions)
+    }
+}
+
+fn explained(
+    message: &BorrowedMessage<'_>,
+    all: &[RawHeader<'_>],
+    offset: i64,
+    fate: &Fate<'_>,
+    suspect: &Suspect,
+) -> Difference {
+    match (suspect, fate) {
+        (Suspect::Row(found), Fate::Ledger { call, appended_at_ms }) => {
+            let expected = Content::of_call(call, *appended_at_ms).columns();
+            let differing: Vec<String> = (expected.iter().zip(found))
+                .filter(|(expected, found)| expected != found)
+                .map(|((column, expected), (_, found))| {
+                    format!("{column}: expected {expected}, found {found}")
+                })
+                .collect();
+            Difference::new("row_differs", format!("offset {offset}, {}", differing.join("; ")))
         }
-        let held = &mut self.0[message.partition() as usize];
-        if is_out_of_sight {
-            held.sent_on.insert(message.offset());
+        (Suspect::Letter(found), Fate::DeadLetter(refusal)) => {
+            let expected = content::of_refused(message, all, refusal);
+            let differing: Vec<&str> = (PARTS.into_iter().zip(expected.iter().zip(found)))
+                .filter(|(_, (expected, found))| expected != found)
+                .map(|(name, _)| name)
+                .collect();
+            let text =
+                format!("offset {offset}, expected the message's {0}, found another", differing.join(", "));
+            Difference::new("dead_letter_differs", text)
         }
-        if let Some(place) = held.ends.get_mut((message.offset() - held.first) as usize) {
-            *place = end;
+        (Suspect::Row(_), _) => {
+            Difference::new("row_differs", format!("offset {offset}, the message makes no such row"))
         }
+        (Suspect::Letter(_), _) => {
+            Difference::new("dead_letter_differs", format!("offset {offset}, the message is no dead letter"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_on_meets_its_mark_in_any_order() {
+        let mut marks = Marks::default();
+        marks.is_rerouted(0, 1);
+        marks.arrived((0, 1));
+        marks.arrived((0, 1));
+        marks.arrived((3, 2));
+        marks.is_rerouted(3, 2);
+        marks.is_rerouted(2, 9);
+        assert_eq!(marks.missing().collect::<Vec<_>>(), [(2, 9)]);
     }
 }

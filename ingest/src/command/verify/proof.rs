@@ -1,8 +1,10 @@
 //! What one partition says of itself in four places (batches, ledger, dead letters, log), and whether they agree. Pure.
 
+use super::letters::Letters;
+use super::log::{Suspect, Suspects};
+use super::slice::{End, Slice};
 use crate::cluster::LogBounds;
 use proto::Position;
-use std::collections::BTreeSet;
 use std::ops::Range;
 use warehouse::{BatchRow, chain, frontier};
 
@@ -15,18 +17,11 @@ pub struct Difference {
     pub text: String,
 }
 
-/// What the log holds at an offset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum End {
-    /// No message: a transaction's marker, or compacted.
-    #[default]
-    None,
-    /// A message that must be a ledger row.
-    Row,
-    /// A message that must be a dead letter.
-    DeadLetter,
-    /// A message that must have been sent on.
-    Rerouted,
+impl Difference {
+    /// One of a kind.
+    pub fn new(kind: &'static str, text: String) -> Self {
+        Self { kind, text }
+    }
 }
 
 /// One partition of the open source.
@@ -53,11 +48,11 @@ impl Partition {
         let frontier = frontier(start, rows.iter().map(BatchRow::interval));
         let behind = rows.iter().map(|row| row.interval().0).filter(|from| *from > frontier).min();
         if let Some(from) = behind {
-            found.push(difference("gap", format!("no batch covers {frontier} to {from}")));
+            found.push(Difference::new("gap", format!("no batch covers {frontier} to {from}")));
         }
         let wrong = rows.iter().filter(|row| !row.adds_up());
         found.extend(wrong.map(|row| {
-            difference(
+            Difference::new(
                 "batch_does_not_add_up",
                 format!("{}: {:?} do not make its offsets", shown(row), ends(row)),
             )
@@ -65,7 +60,7 @@ impl Partition {
         if frontier.next_offset() > log.end {
             let text =
                 format!("the ledger goes to offset {}, the log ends at {}", frontier.next_offset(), log.end);
-            found.push(difference("log_ends_before_ledger", text));
+            found.push(Difference::new("log_ends_before_ledger", text));
         }
         if frontier.next_offset() < log.start {
             let text = format!(
@@ -73,7 +68,7 @@ impl Partition {
                 frontier.next_offset(),
                 log.start
             );
-            found.push(difference("deleted_unread", text));
+            found.push(Difference::new("deleted_unread", text));
         }
         (Self { chain: chain(start, rows), start, frontier }, found)
     }
@@ -86,74 +81,113 @@ impl Partition {
         }
         sums
     }
+}
 
-    /// Compares the batches with the offsets that the ledger has rows of, and with those that the dead-letter topic has
-    /// letters of, both ascending. `letters_may_be_older`: letters of an earlier topic of the same name are among them.
-    pub fn compare_counts(
-        &self,
-        rows: &[i64],
-        letters: &[i64],
-        letters_may_be_older: bool,
-    ) -> Vec<Difference> {
-        let mut found = Vec::new();
-        for row in &self.chain {
-            let span = offsets(row);
-            let (ledger, dead) = (count_in(rows, &span), count_in(letters, &span));
-            if ledger != row.ledger_rows {
-                let text = format!("{}: {} ledger rows, found {ledger}", shown(row), row.ledger_rows);
-                found.push(difference("ledger_rows", text));
-            }
-            if dead < row.dead_letters || (dead > row.dead_letters && !letters_may_be_older) {
-                let text = format!("{}: {} dead letters, found {dead}", shown(row), row.dead_letters);
-                found.push(difference("dead_letters", text));
-            }
+/// What was found of a partition's batches so far, slice by slice.
+pub struct Proof<'a> {
+    partition: &'a Partition,
+    letters: &'a Letters,
+    /// Letters of an earlier topic of the same name are among them.
+    letters_may_be_older: bool,
+    /// For each batch of the chain the ledger rows, and what the log holds.
+    rows: Vec<u64>,
+    log: Vec<[u64; 4]>,
+    /// Of the offsets before this one the log was not read, or is gone.
+    pub logged_from: i64,
+}
+
+impl<'a> Proof<'a> {
+    /// Nothing is compared yet.
+    pub fn new(partition: &'a Partition, letters: &'a Letters, letters_may_be_older: bool) -> Self {
+        Self {
+            partition,
+            letters,
+            letters_may_be_older,
+            rows: vec![0; partition.chain.len()],
+            log: vec![[0; 4]; partition.chain.len()],
+            logged_from: partition.start.next_offset(),
         }
-        found
     }
 
-    /// Compares what the log holds, from the offset `first` on, with all the others: offset by offset, and batch by batch.
-    pub fn compare_log(
-        &self,
-        first: i64,
-        log: &[End],
-        rows: &[i64],
-        letters: &[i64],
-        sent_on: &BTreeSet<i64>,
-    ) -> Vec<Difference> {
+    /// Takes the next slice: compares offset by offset where the log is known, and counts for the batches.
+    pub fn take(&mut self, number: u16, slice: &Slice, suspects: &mut Suspects) -> Vec<Difference> {
         let mut found = Vec::new();
-        let has = |sorted: &[i64], offset: i64| sorted.binary_search(&offset).is_ok();
-        for (offset, end) in (first..).zip(log) {
+        if slice.logged_from > slice.offsets.start {
+            self.logged_from = slice.logged_from;
+        }
+        let first = self.partition.chain.partition_point(|row| offsets(row).end <= slice.offsets.start);
+        let mut at = first;
+        for (index, row) in self.partition.chain.iter().enumerate().skip(first) {
+            if offsets(row).start >= slice.offsets.end {
+                break;
+            }
+            self.rows[index] += slice.count(&offsets(row));
+        }
+        for offset in slice.logged_from..slice.offsets.end {
+            let Some((end, digest)) = slice.logged(offset) else { continue };
+            while self.partition.chain.get(at).is_some_and(|row| offsets(row).end <= offset) {
+                at += 1;
+            }
+            if self.partition.chain.get(at).is_some_and(|row| offsets(row).contains(&offset)) {
+                self.log[at][index_of(end)] += 1;
+            }
+            let letters = self.letters.within(&(offset..offset + 1));
             let places = [
-                (End::Row, has(rows, offset), "row", "ledger row"),
-                (End::DeadLetter, has(letters, offset), "dead_letter", "dead letter"),
-                (End::Rerouted, sent_on.contains(&offset), "rerouted", "message in its partition"),
+                (End::Row, slice.has(offset), "ledger row"),
+                (End::DeadLetter, !letters.is_empty(), "dead letter"),
             ];
-            for (wanted, is_there, _, name) in places.iter().filter(|place| (*end == place.0) != place.1) {
-                // A letter or a mark of an earlier topic of this name says nothing about this one.
-                if *is_there && *wanted != End::Row {
+            for (wanted, is_there, name) in places.iter().filter(|place| (end == place.0) != place.1) {
+                // A letter of an earlier topic of this name says nothing about this one.
+                if *is_there && *wanted == End::DeadLetter && self.letters_may_be_older {
                     continue;
                 }
                 let (kind, what) = if *is_there { ("unexpected", "a") } else { ("missing", "no") };
-                found.push(difference(
+                found.push(Difference::new(
                     kind,
-                    format!("offset {offset}, {}: there is {what} {name}", described(*end)),
+                    format!("offset {offset}, {}: there is {what} {name}", described(end)),
                 ));
             }
-        }
-        for row in self.chain.iter().filter(|row| offsets(row).start >= first) {
-            let mut seen = [0u64; 4];
-            for offset in offsets(row) {
-                let end = log.get((offset - first) as usize).copied().unwrap_or_default();
-                seen[index_of(end)] += 1;
-            }
-            let [rows, dead, rerouted, empty, lost] = ends(row);
-            if lost == 0 && seen != [rows, dead, rerouted, empty] {
-                let text = format!("{} says {:?}, the log has {seen:?}", shown(row), &ends(row)[..4]);
-                found.push(difference("batch_and_log_differ", text));
+            if end == End::DeadLetter {
+                let is_right = |parts| super::content::digest(parts) == digest;
+                let wrong: Vec<_> = letters.iter().filter(|letter| !is_right(letter.parts)).collect();
+                if wrong.len() == letters.len() || !self.letters_may_be_older {
+                    let wrong = wrong.into_iter().map(|letter| Suspect::Letter(letter.parts));
+                    wrong.for_each(|letter| suspects.entry((number, offset)).or_default().push(letter));
+                }
             }
         }
         found
     }
+
+    /// Compares each batch with what was counted, now that all slices were taken.
+    pub fn finish(self) -> Vec<Difference> {
+        let mut found = Vec::new();
+        for ((row, ledger), seen) in self.partition.chain.iter().zip(self.rows).zip(self.log) {
+            let span = offsets(row);
+            if ledger != row.ledger_rows {
+                let text = format!("{}: {} ledger rows, found {ledger}", shown(row), row.ledger_rows);
+                found.push(Difference::new("ledger_rows", text));
+            }
+            let dead = self.letters.count(&span);
+            if dead < row.dead_letters || (dead > row.dead_letters && !self.letters_may_be_older) {
+                let text = format!("{}: {} dead letters, found {dead}", shown(row), row.dead_letters);
+                found.push(Difference::new("dead_letters", text));
+            }
+            let [rows, dead, rerouted, empty, lost] = ends(row);
+            let is_known = span.start >= self.logged_from && lost == 0;
+            if is_known && seen != [rows, dead, rerouted, empty] {
+                let text = format!("{} says {:?}, the log has {seen:?}", shown(row), &ends(row)[..4]);
+                found.push(Difference::new("batch_and_log_differ", text));
+            }
+        }
+        found
+    }
+}
+
+/// What is reported of a message that was to be sent on.
+pub fn never_arrived(offset: i64) -> Difference {
+    let text = format!("offset {offset}, {}: there is no message in its partition", described(End::Rerouted));
+    Difference::new("missing", text)
 }
 
 /// Offsets of a batch.
@@ -184,22 +218,15 @@ fn described(end: End) -> &'static str {
     }
 }
 
-fn count_in(sorted: &[i64], span: &Range<i64>) -> u64 {
-    let below = |limit: i64| sorted.partition_point(|offset| *offset < limit);
-    (below(span.end) - below(span.start)) as u64
-}
-
 fn shown(row: &BatchRow) -> String {
     let span = offsets(row);
     format!("batch of offsets {} to {}", span.start, span.end)
 }
 
-fn difference(kind: &'static str, text: String) -> Difference {
-    Difference { kind, text }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::content::digest;
+    use super::super::letters::Letter;
     use super::*;
 
     const LOG: LogBounds = LogBounds { start: 0, end: 30 };
@@ -231,28 +258,71 @@ mod tests {
     /// Offsets 0 to 5: a row, a dead letter, one sent on, nothing, a row.
     const HELD: [End; 5] = [End::Row, End::DeadLetter, End::Rerouted, End::None, End::Row];
 
-    fn compared(rows: &[i64], letters: &[i64], sent_on: &[i64]) -> Vec<&'static str> {
-        let (partition, found) = partition(&[batch(0, 3, [1, 1, 1, 0]), batch(3, 5, [1, 0, 0, 1])]);
+    /// Kinds of differences and suspects, compared in slices of so many offsets, the log known from one on.
+    fn compared_in(
+        size: i64,
+        batches: &[BatchRow],
+        rows: &[i64],
+        letters: &[(i64, u64)],
+        logged_from: i64,
+    ) -> (Vec<&'static str>, usize) {
+        let (partition, found) = partition(batches);
         assert!(found.is_empty());
-        let sent_on = sent_on.iter().copied().collect();
-        let mut found = kinds(&partition.compare_counts(rows, letters, false));
-        found.extend(kinds(&partition.compare_log(0, &HELD, rows, letters, &sent_on)));
+        let letter = |(offset, payload): &(i64, u64)| Letter { offset: *offset, parts: [0, *payload, 0, 0] };
+        let letters = Letters::new(letters.iter().map(letter).collect());
+        let mut proof = Proof::new(&partition, &letters, false);
+        let (mut found, mut suspects) = (Vec::new(), Suspects::new());
+        let mut from = 0;
+        while from < 5 {
+            let offsets = from..(from + size).min(5);
+            let mut slice = Slice::new(offsets.clone(), logged_from);
+            for offset in offsets.clone() {
+                slice.note(offset, HELD[offset as usize], digest([0u64, 7, 0, 0]));
+            }
+            rows.iter().for_each(|offset| slice.see(*offset));
+            found.extend(kinds(&proof.take(0, &slice, &mut suspects)));
+            from = offsets.end;
+        }
+        found.extend(kinds(&proof.finish()));
+        (found, suspects.len())
+    }
+
+    fn compared(rows: &[i64], letters: &[i64]) -> Vec<&'static str> {
+        let batches = [batch(0, 3, [1, 1, 1, 0]), batch(3, 5, [1, 0, 0, 1])];
+        let letters: Vec<(i64, u64)> = letters.iter().map(|offset| (*offset, 7)).collect();
+        let (found, suspects) = compared_in(9, &batches, rows, &letters, 0);
+        for size in 1..5 {
+            assert_eq!(
+                compared_in(size, &batches, rows, &letters, 0),
+                (found.clone(), suspects),
+                "in slices of {size}"
+            );
+        }
+        assert_eq!(suspects, 0);
         found
     }
 
     #[test]
     fn four_places_that_agree_have_no_difference() {
-        assert!(compared(&[0, 4], &[1], &[2]).is_empty());
+        assert!(compared(&[0, 4], &[1]).is_empty());
     }
 
     #[test]
     fn every_offset_that_is_missing_in_one_place_is_found() {
-        assert_eq!(compared(&[0], &[1], &[2]), ["ledger_rows", "missing"]);
-        assert_eq!(compared(&[0, 4], &[], &[2]), ["dead_letters", "missing"]);
-        assert_eq!(compared(&[0, 4], &[1], &[]), ["missing"]);
-        assert_eq!(compared(&[0, 3, 4], &[1], &[2]), ["ledger_rows", "unexpected"]);
+        assert_eq!(compared(&[0], &[1]), ["missing", "ledger_rows"]);
+        assert_eq!(compared(&[0, 4], &[]), ["missing", "dead_letters"]);
+        assert_eq!(compared(&[0, 3, 4], &[1]), ["unexpected", "ledger_rows"]);
+        assert_eq!(compared(&[0, 4], &[1, 4]), ["unexpected", "dead_letters"]);
         // The sums alone would not see it.
-        assert_eq!(compared(&[0, 3], &[1], &[2]), ["unexpected", "missing"]);
+        assert_eq!(compared(&[0, 3], &[1]), ["unexpected", "missing"]);
+    }
+
+    #[test]
+    fn a_dead_letter_with_another_content_is_a_suspect_also_beside_a_right_one() {
+        let batches = [batch(0, 5, [2, 1, 1, 1])];
+        assert_eq!(compared_in(9, &batches, &[0, 4], &[(1, 7), (1, 7)], 0), (vec![], 0), "written twice");
+        assert_eq!(compared_in(9, &batches, &[0, 4], &[(1, 8)], 0), (vec![], 1));
+        assert_eq!(compared_in(9, &batches, &[0, 4], &[(1, 7), (1, 8)], 0), (vec![], 1));
     }
 
     #[test]
@@ -260,10 +330,11 @@ mod tests {
         assert_eq!(partition(&[batch(0, 5, [4, 0, 0, 0])]).1, ["batch_does_not_add_up"]);
         assert_eq!(partition(&[batch(0, 5, [5, 0, 0, 0]), batch(7, 9, [2, 0, 0, 0])]).1, ["gap"]);
         assert_eq!(partition(&[batch(0, 31, [31, 0, 0, 0])]).1, ["log_ends_before_ledger"]);
-        let (shifted, found) = partition(&[batch(0, 5, [2, 1, 0, 2])]);
-        assert!(found.is_empty());
-        let found = shifted.compare_log(0, &HELD, &[0, 4], &[1], &BTreeSet::from([2]));
-        assert_eq!(kinds(&found), ["batch_and_log_differ"]);
+        let shifted = [batch(0, 5, [2, 1, 0, 2])];
+        for size in 1..6 {
+            let found = compared_in(size, &shifted, &[0, 4], &[(1, 7)], 0);
+            assert_eq!(found, (vec!["batch_and_log_differ"], 0));
+        }
     }
 
     #[test]
@@ -275,7 +346,11 @@ mod tests {
 
     #[test]
     fn of_a_log_whose_beginning_is_gone_the_rest_is_compared() {
-        let (partition, _) = partition(&[batch(0, 3, [1, 1, 1, 0]), batch(3, 5, [1, 0, 0, 1])]);
-        assert!(partition.compare_log(3, &HELD[3..], &[0, 4], &[1], &BTreeSet::new()).is_empty());
+        let batches = [batch(0, 3, [0, 1, 2, 0]), batch(3, 5, [1, 0, 0, 1])];
+        for size in 1..6 {
+            assert_eq!(compared_in(size, &batches, &[4], &[(1, 7)], 3), (vec![], 0), "in slices of {size}");
+            let found = compared_in(size, &batches, &[3, 4], &[(1, 7)], 3);
+            assert_eq!(found, (vec!["unexpected", "ledger_rows"], 0), "in slices of {size}");
+        }
     }
 }
