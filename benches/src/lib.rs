@@ -7,6 +7,7 @@
 //! | [`ingest`] | claim: Kafka to ledger and rollups, against ClickHouse's own Kafka engine |
 //! | [`freshness`] | claim: from published to visible in the breakdowns, against the same peer |
 //! | [`reads`] | claim: cards and breakdowns of a large month, against the ledger's best query |
+//! | [`verify`] | claim: ledger rows that are verified in a second, against a bare scan |
 //! | [`memory`] | claim: memory of each service, measured during the others |
 //! | [`api`] | the query API under measurement, and a client that asks it |
 //! | [`engine`], [`machine`] | the engine's state, processor time and memory of processes |
@@ -22,3 +23,4 @@ pub mod memory;
 pub mod publisher;
 pub mod reads;
 pub mod report;
+pub mod verify;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use benches::generator::{Generator, Message, Size, Timeline, World};
-use benches::{freshness, ingest, reads, report};
+use benches::{freshness, ingest, reads, report, verify};
 use clap::{Parser, Subcommand};
 use std::time::Instant;
 
@@ -33,6 +33,8 @@ enum Claim {
     Freshness(freshness::Options),
     /// Cards and breakdowns of a large month, against the best query of the ledger.
     Reads(reads::Options),
+    /// `rollup verify` and `ingest verify` of a large ledger, against the engine's bare scan of the same columns.
+    Verify(verify::Options),
 }
 
 #[tokio::main]
@@ -48,6 +50,7 @@ async fn main() -> Result<()> {
             freshness::run(seed, &if quick { options.quick() } else { options }).await?
         }
         Claim::Reads(options) => reads::run(seed, &if quick { options.quick() } else { options }).await?,
+        Claim::Verify(options) => verify::run(seed, &if quick { options.quick() } else { options }).await?,
     };
     print!("{report}");
     Ok(())
