@@ -119,11 +119,13 @@ pub fn same_days_of_last_month(zone: Tz, now_ms: i64) -> Period {
     if until > last_month.until {
         return last_month;
     }
-    let time_of_day = calendar::wall_clock(zone, now_ms.div_euclid(1000)).time();
-    let same_time =
-        calendar::first_instant(zone, until.and_time(time_of_day)) * 1000 + now_ms.rem_euclid(1000);
+    let same_time = until.and_time(calendar::wall_clock(zone, now_ms.div_euclid(1000)).time());
+    let instant = calendar::first_instant(zone, same_time);
+    // The end of a gap, where no clock showed that time, is a whole second.
+    let was_shown = calendar::wall_clock(zone, instant) == same_time;
+    let same_time_ms = instant * 1000 + if was_shown { now_ms.rem_euclid(1000) } else { 0 };
     let whole = Period::of_days(zone, last_month.since, until);
-    let to_ms = same_time.clamp(Span::from(calendar::day(zone, until)).from_ms, whole.span.to_ms);
+    let to_ms = same_time_ms.clamp(Span::from(calendar::day(zone, until)).from_ms, whole.span.to_ms);
     Period { span: Span { to_ms, ..whole.span }, ..whole }
 }
 
@@ -201,7 +203,7 @@ mod tests {
     fn a_time_of_day_that_did_not_exist_last_month_is_the_end_of_its_gap() {
         // On 29 March 2026 Berlin's clocks went from 02:00 to 03:00.
         check(
-            same_days_of_last_month(Tz::Europe__Berlin, ms("2026-04-29T00:30:00Z")),
+            same_days_of_last_month(Tz::Europe__Berlin, ms("2026-04-29T00:30:00.250Z")),
             "2026-03-01",
             "2026-03-29",
             "2026-02-28T23:00:00Z",
