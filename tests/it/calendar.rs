@@ -1,5 +1,9 @@
 //! Days and months against an independent implementation: the engine's own, with a time zone database of its own.
 
+mod periods;
+mod wall;
+mod zone_change;
+
 use chrono::NaiveDate;
 use system_tests::{Room, Stack};
 use warehouse::calendar::{self, Tz};

@@ -1,0 +1,102 @@
+//! The periods of answers at random instants in random zones, most of them near a change of the clocks.
+
+use super::ODD;
+use super::wall::{Span, Wall};
+use crate::api::Api;
+use chrono::{DateTime, NaiveDate, Utc};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use serde_json::Value;
+use system_tests::{Client, Room, Stack, call, position_of};
+use warehouse::calendar::{Tz, wall_clock};
+
+const CASES: usize = 300;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+/// 2000-04-20 to 2037-10-10: an `as_of` begins in 2000, and three months before it are looked at.
+const INSTANTS_MS: std::ops::Range<i64> = 956_188_800_000..2_138_745_600_000;
+
+/// A zone and an instant. Of three instants one is anywhere, one close to a change of the zone's clocks, and one about a
+/// month after a change, when "the same time last month" comes twice or not at all.
+fn case(zones: &[Tz], dice: &mut StdRng) -> (Tz, i64) {
+    let odd = ODD.choose(dice).and_then(|name| name.parse::<Tz>().ok()).filter(|_| dice.random_bool(0.4));
+    let zone = odd.unwrap_or_else(|| *zones.choose(dice).expect("zones"));
+    let anywhere = dice.random_range(INSTANTS_MS);
+    let offset = |ms: i64| wall_clock(zone, ms / 1000).and_utc().timestamp() - ms / 1000;
+    let changes = (0..8_800).map(|hour| anywhere / HOUR_MS * HOUR_MS + hour * HOUR_MS);
+    let changes = changes.filter(|ms| offset(*ms) != offset(*ms - HOUR_MS)).collect::<Vec<_>>();
+    let near_ms = dice.random_range(-26 * HOUR_MS..26 * HOUR_MS);
+    let ms = match (changes.choose(dice), dice.random_range(0..3)) {
+        (None, _) | (_, 0) => anywhere,
+        (Some(change), 1) => change + near_ms,
+        // About the same time of day as the change.
+        (Some(change), _) => change + dice.random_range(28..32) * DAY_MS + near_ms / 9,
+    };
+    (zone, ms)
+}
+
+fn ms(said: &Value) -> i64 {
+    said.as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok()).expect("an instant").timestamp_millis()
+}
+
+/// A period as an answer names it.
+pub fn said(period: &Value) -> (NaiveDate, NaiveDate, Span) {
+    let date = |field: &str| period[field].as_str().and_then(|text| text.parse().ok()).expect("a date");
+    (date("since"), date("until"), (ms(&period["from"]), ms(&period["to"])))
+}
+
+/// Compares the three periods of the cards.
+///
+/// # Errors
+/// What differs.
+pub fn compare(wall: &Wall, summary: &Value) -> Result<(), String> {
+    let month = |before| {
+        let (since, until) = wall.month(before);
+        (since, until, wall.days(since, until))
+    };
+    let (until, span) = wall.same_days();
+    for (field, expected) in [
+        ("this_month", month(0)),
+        ("last_month", month(1)),
+        ("same_days_of_last_month", (month(1).0, until, span)),
+    ] {
+        let said = said(&summary[field]);
+        if said != expected {
+            return Err(format!("{} {field}: {said:?} instead of {expected:?}", summary["as_of"]));
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn months_and_the_same_days_of_the_last_are_those_of_the_engines_clocks_at_any_instant() {
+    let seed =
+        std::env::var("CALENDAR_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
+    println!("again: CALENDAR_SEED={seed}");
+    let mut dice = StdRng::seed_from_u64(seed);
+    let stack = Stack::shared();
+    let room = Room::new(&stack, "periods").await;
+    let _ingest = room.start("ingest", &[]).await;
+    room.publish_calls([&call().build()]).await;
+    room.ledger_holds(1).await;
+    let api = Api::start(&stack, &room, &["acme".to_owned()]).await;
+    let client = Client::new(&api.address, &api.token);
+    let at = position_of(&client.json("/v1/orgs/acme/summary").await.unwrap());
+    let query = room.reader().read("SELECT time_zone FROM system.time_zones");
+    let known: Vec<String> = room.reader().fetch_all("asking for zones", query).await.unwrap();
+    let zones: Vec<Tz> = known.iter().filter_map(|name| name.parse::<Tz>().ok()).collect();
+    assert!(zones.len() > 500, "the engine knows {} zones", zones.len());
+
+    let mut wrong = Vec::new();
+    for _ in 0..CASES {
+        let (zone, now_ms) = case(&zones, &mut dice);
+        let wall = Wall::of(&room, zone.name(), now_ms).await;
+        // An as_of names position, present and zone.
+        let name = zone.name().replace('/', "~").replace('+', "!");
+        let summary =
+            client.json(&format!("/v1/orgs/acme/summary?as_of={at}.{now_ms}.{name}")).await.unwrap();
+        wrong.extend(compare(&wall, &summary).err());
+    }
+    assert!(wrong.is_empty(), "{} of {CASES}:\n{}", wrong.len(), wrong.join("\n"));
+}
