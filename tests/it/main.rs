@@ -11,6 +11,7 @@ mod late;
 mod one_snapshot;
 mod outage;
 mod python_emitter;
+mod restore;
 mod scripts;
 mod tidy;
 mod tie_out;
