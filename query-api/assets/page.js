@@ -28,8 +28,10 @@ async function show(url, focus = [], isNew = true) {
     if (isNew) history.pushState(null, "", address);
     shown = address;
     document.title = page.title;
+    const unfolded = find(".fold")?.open && find(".fold", page);
     find("main").replaceWith(find("main", page));
-    const target = focus.map((selector) => find(selector)).find(Boolean);
+    if (unfolded) find(".fold").open = true;
+    const target = focus.map((selector) => find(selector)).find((element) => element?.checkVisibility());
     target?.focus({ preventScroll: true });
     say(find("#shown")?.dataset.spoken ?? find(".state")?.textContent.trim());
   } catch (error) {
@@ -56,8 +58,10 @@ async function more(link) {
   try {
     const page = await load(link.href);
     const rows = [...page.querySelectorAll("#calls > tr")];
+    const end = find("#log-end", page);
+    if (!end) throw new Error("the log could not be read");
     find("#calls").append(...rows);
-    find("#log-end").replaceWith(find("#log-end", page));
+    find("#log-end").replaceWith(end);
     (rows[0] ? find("a", rows[0]) : find("#end"))?.focus({ preventScroll: true });
     say(`${rows.length} more calls, ${find("#calls").rows.length} shown`);
   } catch (error) {
@@ -120,7 +124,7 @@ for (const type of ["mouseover", "focusin"]) {
 }
 
 // Searching options: those on the page in place, more of them from the API.
-let waiting;
+let waiting, search;
 document.addEventListener("input", ({ target }) => {
   if (!target.matches("[data-search]")) return;
   clearTimeout(waiting);
@@ -147,8 +151,10 @@ function searchHere(input) {
 
 async function searchAll(input) {
   const options = find(".options", dropOf(input));
+  search?.abort();
+  const { signal } = (search = new AbortController());
   try {
-    const answer = await fetch(`${input.dataset.search}&limit=50&q=${encodeURIComponent(input.value.trim())}`);
+    const answer = await fetch(`${input.dataset.search}&limit=50&q=${encodeURIComponent(input.value.trim())}`, { signal });
     const list = Object.values(await answer.json()).find((value) => value?.options);
     const checked = [...options.querySelectorAll("label:has(:checked)")];
     const kept = new Set(checked.map((label) => find("input", label).value));
@@ -156,8 +162,8 @@ async function searchAll(input) {
     const others = matching.filter((label) => !kept.has(find("input", label).value));
     options.replaceChildren(find("legend", options), ...checked, ...others);
     found(input, others.length, list.total);
-  } catch {
-    find("[data-found]", dropOf(input)).textContent = "Could not search. Try again.";
+  } catch (error) {
+    if (error.name !== "AbortError") find("[data-found]", dropOf(input)).textContent = "Could not search. Try again.";
   }
 }
 

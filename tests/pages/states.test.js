@@ -16,11 +16,27 @@ before(async () => {
   proxy = await openProxy(stackVariables().CLICKHOUSE_URL);
   room = await openRoom('states', { CLICKHOUSE_URL: proxy.url });
   world = await furnish(room);
+  await furnishLongAmounts();
 });
 after(async () => {
   await room?.close();
   await proxy?.close();
 });
+
+/** An organisation whose amounts have all the digits that the contract allows. */
+async function furnishLongAmounts() {
+  const common = { ...world.calls[0], org_id: 'grand', member_id: 'ada', reason: 'summarize_cv' };
+  delete common.provider_cost;
+  delete common.currency;
+  delete common.credits;
+  const charges = [
+    { credits: '123456.789012345678' },
+    { provider_cost: '98765.432109876543', currency: 'CHF' },
+    { provider_cost: '123456789012.000000000001', currency: 'XTS' },
+  ];
+  room.publish(charges.map((charge) => ({ ...common, ...charge })));
+  await room.counts('grand', charges.length, 'range=last_month');
+}
 
 const STATES = {
   'this month': AUDIT,
@@ -30,6 +46,8 @@ const STATES = {
   'no result': `${AUDIT}?member=nobody`,
   'custom, unfilled': `${AUDIT}?range=custom`,
   'custom, reversed': `${AUDIT}?range=custom&since=2026-11-02&until=2026-11-01`,
+  'long amounts': '/orgs/grand/settings/audit?range=last_month',
+  'long amounts over time': '/orgs/grand/settings/usage?range=last_month',
   'an organisation without a call': '/orgs/silent/settings/audit',
 };
 
@@ -37,7 +55,7 @@ test('every state fits every width, and axe finds nothing, in the light', () => 
 test('every state fits every width, and axe finds nothing, in the dark', () => everyState(true));
 
 async function everyState(dark) {
-  const page = await openWindow(room, { orgs: ['acme', 'silent'], dark });
+  const page = await openWindow(room, { orgs: ['acme', 'silent', 'grand'], dark });
   for (const [state, path] of Object.entries(STATES)) {
     await page.goto(path);
     for (const width of [320, 360, 768, 1280, 1600]) {

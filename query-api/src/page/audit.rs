@@ -94,26 +94,28 @@ pub async fn get(
     let organisation = &snapshot.organisation.display_name;
     let title = format!("Audit – {}", title_of(&state.days));
     let here = uri.to_string();
-    let frame = Frame::of(&app, &viewer, organisation, Tab::Audit, &title, theme, &here).await?;
+    let frame =
+        Frame::of(&app, &viewer, organisation, Tab::Audit, &title, theme, &here).await?.with_filter(state);
 
     let path = &Tab::Audit.path(&viewer.org_id);
     let api = &format!("/v1/orgs/{}", encoded(&viewer.org_id));
     let chosen = answers.chosen.as_ref();
     let calls = chosen.and_then(|chosen| chosen.breakdowns.as_ref().ok()).map(|found| found.totals.calls);
+    let as_of = snapshot.as_of.to_string();
     let bar = FilterBar::of(&Ingredients {
         state,
         path,
         api,
+        as_of: &as_of,
         options: chosen.map(|chosen| &chosen.options),
         names: &names,
         today: calendar::date_of(snapshot.as_of.zone, snapshot.as_of.now_ms),
         period: chosen.map(|chosen| chosen.period),
         calls,
     });
-    let as_of = snapshot.as_of.to_string();
     let export = Export {
         href: (calls != Some(0) && chosen.is_some())
-            .then(|| state.with_all_members(false).href(&format!("{api}/export.csv"), &[("as_of", &as_of)])),
+            .then(|| state.for_api().href(&format!("{api}/export.csv"), &[("as_of", &as_of)])),
         rows: calls.map(|calls| count(calls, "row")),
     };
     let failed = |what| part::failed(&request_id, what);

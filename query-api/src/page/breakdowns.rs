@@ -34,8 +34,8 @@ pub struct Breakdown {
     pub rest: Option<String>,
     /// The link that lists all members, or only the first.
     pub toggle: Option<Toggle>,
-    /// What the bar folds into one.
-    pub other: Option<Other>,
+    /// What has segments of its own but no row, then what the bar folds into one: so that the rows add up to the whole.
+    pub sums: Vec<Sum>,
 }
 
 /// A row of the table.
@@ -63,13 +63,13 @@ pub struct Row {
     pub byok: String,
 }
 
-/// The segment of all that have none of their own.
+/// One row for several.
 #[derive(Debug)]
-pub struct Other {
-    /// `Other (12)`.
+pub struct Sum {
+    /// `Next 2` or `Other (12)`.
     pub label: String,
-    /// The number that ties it to its segment.
-    pub tie: usize,
+    /// Its segments: the number that ties each, and its colour.
+    pub segments: Vec<(usize, &'static str)>,
     /// Credits.
     pub credits: String,
     /// Share of all credits, or number of calls.
@@ -148,9 +148,10 @@ pub fn views(answer: &BreakdownsAnswer, seen: &[Seen], state: &State, path: &str
     });
     let members = answer.by_member.iter().map(|member| of_member(member, state, path));
     let order = seen.iter().map(|seen| model_value(&seen.provider, &seen.model)).collect();
-    let by_reason = breakdown("reason", reasons.collect(), Palette::of_reasons(), false);
-    let by_model = breakdown("model", models.collect(), Palette::of_order(order), false);
-    let mut by_member = breakdown("member", members.collect(), Palette::default(), true);
+    let by_reason = breakdown("reason", reasons.collect(), Palette::of_reasons(), Shape::REASONS_AND_MODELS);
+    let by_model = breakdown("model", models.collect(), Palette::of_order(order), Shape::REASONS_AND_MODELS);
+    let mut by_member =
+        breakdown("member", members.collect(), Palette::default(), Shape::of_members(state.all_members));
     limit_members(&mut by_member, answer.by_member.len(), state, path);
     let titled = |breakdown: Breakdown, title, first_column, last_column| Breakdown {
         title,
@@ -185,7 +186,26 @@ fn of_member<'a>(member: &'a MemberRow, state: &State, path: &str) -> Source<'a>
     }
 }
 
-fn breakdown(id: &'static str, sources: Vec<Source<'_>>, mut palette: Palette, calls: bool) -> Breakdown {
+/// How a breakdown's table is cut.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    /// Whether the last column is calls, not share.
+    calls: bool,
+    /// Rows of things with a segment of their own, at most.
+    listed: usize,
+    /// Whether one row stands for all that is folded into `Other`.
+    other: bool,
+}
+
+impl Shape {
+    const REASONS_AND_MODELS: Self = Self { calls: false, listed: SEGMENTS_MAX, other: true };
+
+    fn of_members(all: bool) -> Self {
+        Self { calls: true, listed: if all { SEGMENTS_MAX } else { TOP_MEMBERS }, other: !all }
+    }
+}
+
+fn breakdown(id: &'static str, sources: Vec<Source<'_>>, mut palette: Palette, shape: Shape) -> Breakdown {
     // Eight things fit the palette, but seven and the rest are easier to read than eight and the rest.
     let own = SEGMENTS_MAX.min(sources.len());
     let (shown, folded) = sources.split_at(own);
@@ -208,11 +228,14 @@ fn breakdown(id: &'static str, sources: Vec<Source<'_>>, mut palette: Palette, c
         id: source.id.clone(),
         href: source.href.clone(),
         credits: decimal_with(source.row.credits, digits),
-        last: if calls { number(source.row.calls) } else { share(source.row) },
+        last: if shape.calls { number(source.row.calls) } else { share(source.row) },
         byok: byok_line(&source.row.byok, |calls| format!("{} BYOK", number(calls))),
     };
+    // A row for a single one says who it is.
+    let listed = if own == shape.listed + 1 { own } else { shape.listed.min(own) };
+    let (listed, next) = shown.split_at(listed);
     let rows: Vec<Row> =
-        shown.iter().enumerate().map(|(tie, source)| row(tie, class_of(source), source)).collect();
+        listed.iter().enumerate().map(|(tie, source)| row(tie, class_of(source), source)).collect();
     let further: Vec<Row> = folded.iter().take(FURTHER_MAX).map(|source| row(own, OTHER, source)).collect();
     let rest = (folded.len() > further.len())
         .then(|| format!("of {} · Export CSV has all", number(sources.len() as u64)));
@@ -221,16 +244,27 @@ fn breakdown(id: &'static str, sources: Vec<Source<'_>>, mut palette: Palette, c
     let mut parts: Vec<(&'static str, Amount)> =
         shown.iter().map(|source| (class_of(source), source.row.credits)).collect();
     parts.push((OTHER, folded_credits));
-    let other = (!folded.is_empty()).then(|| Other {
-        label: format!("Other ({})", number(folded.len() as u64)),
-        tie: own,
-        credits: decimal_with(folded_credits, digits),
-        last: if calls {
-            number(folded.iter().map(|source| source.row.calls).sum())
+    let whole = total(&sources);
+    let sum = |label, segments, of: &[Source<'_>]| Sum {
+        label,
+        segments,
+        credits: decimal_with(total(of), digits),
+        last: if shape.calls {
+            number(of.iter().map(|source| source.row.calls).sum())
         } else {
-            share_of(folded_credits, total(&sources))
+            share_of(total(of), whole)
         },
-    });
+    };
+    let mut sums = Vec::new();
+    if !next.is_empty() {
+        let segments =
+            next.iter().enumerate().map(|(place, source)| (listed.len() + place, class_of(source)));
+        sums.push(sum(format!("Next {}", next.len()), segments.collect(), next));
+    }
+    if shape.other && !folded.is_empty() {
+        let label = format!("Other ({})", number(folded.len() as u64));
+        sums.push(sum(label, vec![(own, OTHER)], folded));
+    }
     Breakdown {
         id,
         title: "",
@@ -242,7 +276,7 @@ fn breakdown(id: &'static str, sources: Vec<Source<'_>>, mut palette: Palette, c
         further,
         rest,
         toggle: None,
-        other,
+        sums,
     }
 }
 
@@ -251,13 +285,13 @@ fn limit_members(breakdown: &mut Breakdown, total: usize, state: &State, path: &
     if total <= TOP_MEMBERS {
         return;
     }
-    breakdown.other = breakdown.other.take().filter(|_| !state.all_members);
-    let mut rows = std::mem::take(&mut breakdown.rows);
-    rows.append(&mut breakdown.further);
-    rows.truncate(if state.all_members { MEMBERS_MAX } else { TOP_MEMBERS });
+    let mut further = std::mem::take(&mut breakdown.further);
+    if state.all_members {
+        breakdown.rows.append(&mut further);
+        breakdown.rows.truncate(MEMBERS_MAX);
+    }
     breakdown.rest = (state.all_members && total > MEMBERS_MAX)
         .then(|| format!("{MEMBERS_MAX} of {} · Export CSV has all", number(total as u64)));
-    breakdown.rows = rows;
     let toggled = state.with_all_members(!state.all_members);
     breakdown.toggle = Some(Toggle {
         label: if state.all_members {

@@ -149,6 +149,8 @@ pub struct Ingredients<'a> {
     pub path: &'a str,
     /// Path of the API's resources of this organisation.
     pub api: &'a str,
+    /// The snapshot that the page stands on.
+    pub as_of: &'a str,
     /// The options at the snapshot; none before the days are chosen.
     pub options: Option<&'a Result<Options, Problem>>,
     /// The members' names.
@@ -175,29 +177,31 @@ impl FilterBar {
         if narrow.byok != Byok::Any {
             hidden.push(("byok", narrow.byok.code().to_owned()));
         }
-        if state.all_members {
-            hidden.push(("members", "all".to_owned()));
-        }
+        hidden.extend(state.page_pairs());
         Self {
             path: path.to_owned(),
             address: state.href(path, &[]),
             presets: presets(state, path),
             hidden,
-            pairs: state.filter_pairs(),
+            pairs: state.pairs(),
             custom: custom(from),
             dropdowns: dropdowns(from),
             byok_label: byok_label(narrow.byok),
             byok: byok(from),
             chips: chips(from),
-            clear_all: path.to_owned(),
+            clear_all: state.cleared().link(path),
             shown: from.period.map(|period| Shown::of(&period, from.calls)),
         }
     }
 
-    /// Whether a date is wrong.
-    pub fn is_mistaken(&self) -> bool {
+    /// What to do about custom dates that are not both there, or not right.
+    pub fn unfinished(&self) -> &'static str {
         let mistaken = |custom: &Custom| custom.since.mistake.is_some() || custom.until.mistake.is_some();
-        self.custom.as_ref().is_some_and(mistaken)
+        if self.custom.as_ref().is_some_and(mistaken) {
+            "Correct the dates to see this period."
+        } else {
+            "Pick a start and end date to see this period."
+        }
     }
 
     /// Whether options are searched.
@@ -276,7 +280,11 @@ fn dropdowns(from: &Ingredients<'_>) -> Vec<Dropdown> {
             clear: cleared.link(from.path),
             open: search.is_some(),
             search: search.unwrap_or_default().to_owned(),
-            search_href: from.state.href(&format!("{}/filters", from.api), &[("dim", id)]),
+            // The API's own snapshot would count other calls; and it knows no list of members.
+            search_href: from
+                .state
+                .for_api()
+                .href(&format!("{}/filters", from.api), &[("dim", id), ("as_of", from.as_of)]),
             failed,
         }
     };
@@ -449,6 +457,7 @@ mod tests {
             state: &state,
             path: "/p",
             api: "/v1/orgs/acme",
+            as_of: "1:2:3",
             options,
             names: &Directory::default(),
             today: "2026-11-14".parse().unwrap(),

@@ -1,6 +1,7 @@
 //! What stands around every page: title, tabs, organisation switcher, theme, and how complete the numbers are.
 
 use super::assets::{ICON, SCRIPT, STYLE};
+use super::state::State;
 use super::theme::Theme;
 use super::words::{Moment, count};
 use crate::app::App;
@@ -130,6 +131,14 @@ impl Frame {
             sign_out: app.sign_in.is_some(),
             ..Self::bare(&title, theme, here)
         })
+    }
+
+    /// The same, whose tabs lead to the same calls.
+    pub fn with_filter(mut self, state: &State) -> Self {
+        for tab in &mut self.tabs {
+            tab.href = state.for_api().href(&tab.href, &[]);
+        }
+        self
     }
 
     /// The frame of a page that belongs to no organisation.

@@ -31,6 +31,8 @@ pub struct State {
     pub as_of: Option<AsOf>,
     /// A search for options of one filter.
     pub find: Option<(Dimension, String)>,
+    /// `day` or `month`, where a page over time was asked for other steps than it takes by itself.
+    pub by: Option<&'static str>,
 }
 
 /// Which days a page shows.
@@ -84,6 +86,7 @@ impl State {
                 text.parse().map_err(|error: crate::as_of::AsOfError| error.to_string())
             }),
             find: find.map(|dimension| (dimension, search)),
+            by: None,
         }
     }
 
@@ -116,16 +119,41 @@ impl State {
     /// The address of this state under a path; further pairs come last. Where a page begins and its snapshot are not
     /// part of it: they belong to one look at it.
     pub fn href(&self, path: &str, further: &[(&str, &str)]) -> String {
-        let mut pairs = self.filter_pairs();
-        if self.all_members {
-            pairs.push(("members", "all".to_owned()));
-        }
+        let pairs = self.pairs();
         let own = pairs.iter().map(|(key, value)| (*key, value.as_str()));
         let pairs: Vec<String> = own
             .chain(further.iter().copied())
             .map(|(key, value)| format!("{key}={}", encoded(value)))
             .collect();
         if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
+    }
+
+    /// How the page shows what is kept, as key and value.
+    pub fn page_pairs(&self) -> Vec<(&'static str, String)> {
+        let members = self.all_members.then(|| ("members", "all".to_owned()));
+        members.into_iter().chain(self.by.map(|by| ("by", by.to_owned()))).collect()
+    }
+
+    /// All of the state as key and value.
+    pub fn pairs(&self) -> Vec<(&'static str, String)> {
+        let mut pairs = self.filter_pairs();
+        pairs.extend(self.page_pairs());
+        pairs
+    }
+
+    /// The filter alone: the API and other pages know nothing of how this page shows it.
+    pub fn for_api(&self) -> Self {
+        Self { all_members: false, by: None, ..self.clone() }
+    }
+
+    /// The same steps of everything, unfiltered.
+    pub fn cleared(&self) -> Self {
+        Self {
+            days: Days::Chosen(Range::ThisMonth),
+            narrow: Narrow::default(),
+            all_members: false,
+            ..self.clone()
+        }
     }
 
     /// As [`Self::href`], short, for links on a page of that path.

@@ -97,9 +97,11 @@ pub async fn get(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let mut parameters = Parameters::parse(uri.query());
-    let state = &State::take(&mut parameters);
+    let state = State::take(&mut parameters);
     let by = parameters.one_as("by", step_from);
     parameters.finish_known()?;
+    // Months fit any days that a link may lead to; single days do not.
+    let state = &State { by: (by == Some(Step::Month)).then_some("month"), ..state };
     let answer = ask::at_snapshot(&app, &viewer.org_id, state.as_of, |reader| read(reader, state, by));
     let names = async { Directory::all(&app.warehouse, &viewer.org_id).await.map_err(Problem::from) };
     let ((snapshot, chosen), names) = tokio::try_join!(answer, names)?;
@@ -107,12 +109,14 @@ pub async fn get(
     let organisation = &snapshot.organisation.display_name;
     let title = format!("Usage – {}", title_of(&state.days));
     let here = uri.to_string();
-    let frame = Frame::of(&app, &viewer, organisation, Tab::Usage, &title, theme, &here).await?;
+    let frame =
+        Frame::of(&app, &viewer, organisation, Tab::Usage, &title, theme, &here).await?.with_filter(state);
     let path = &Tab::Usage.path(&viewer.org_id);
     let mut bar = FilterBar::of(&Ingredients {
         state,
         path,
         api: &format!("/v1/orgs/{}", encoded(&viewer.org_id)),
+        as_of: &snapshot.as_of.to_string(),
         options: chosen.as_ref().map(|chosen| &chosen.options),
         names: &names,
         today: calendar::date_of(snapshot.as_of.zone, snapshot.as_of.now_ms),
@@ -162,7 +166,7 @@ pub async fn get(
         complete: Completeness::of(&snapshot, app.behind_after),
         bar,
         empty,
-        audit_href: state.with_all_members(false).href(&Tab::Audit.path(&viewer.org_id), &[]),
+        audit_href: state.for_api().href(&Tab::Audit.path(&viewer.org_id), &[]),
         results,
     };
     let status = if all_failed { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
@@ -209,7 +213,8 @@ fn steps(current: Step, period: &Period, state: &State, path: &str) -> Vec<StepL
     let links = offered.map(|(step, label, code)| {
         let further = [("by", code)];
         let further = if step == default { &[][..] } else { &further[..] };
-        StepLink { label, href: state.href(path, further), current: step == current }
+        let any_step = State { by: None, ..state.clone() };
+        StepLink { label, href: any_step.href(path, further), current: step == current }
     });
     links.collect()
 }
