@@ -1,5 +1,6 @@
 //! Waiting without end, and saying what a person must do when waiting alone will not help.
 
+use crate::client_log::{is_connection_trouble, refusal};
 use crate::settings::RetrySettings;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use service::error::chain;
@@ -31,6 +32,10 @@ impl Advice for WarehouseError {
     }
 }
 
+/// What to do where Kafka does not know us.
+const SIGN_IN: &str =
+    "set kafka.sasl_password and the sasl options in kafka.properties to those of a known user";
+
 impl Advice for KafkaError {
     fn advice(&self) -> Option<String> {
         use RDKafkaErrorCode as Code;
@@ -44,13 +49,15 @@ impl Advice for KafkaError {
                 "allow this client to read and describe the topics, to write to calls and dead letters, and to use \
                  the group"
             }
-            Code::SaslAuthenticationFailed | Code::Authentication => {
-                "set kafka.sasl_password and the sasl options in kafka.properties to those of a known user"
-            }
+            Code::SaslAuthenticationFailed | Code::Authentication => SIGN_IN,
             Code::SSL => "correct the ssl options in kafka.properties",
             Code::MessageSizeTooLarge => "raise max.message.bytes of the dead-letter topic",
             Code::InvalidReplicationFactor => {
                 "set kafka.replication_factor to at most the number of brokers, or to -1"
+            }
+            // No answer, because the broker does not even listen to a client that it does not know.
+            _ if is_connection_trouble(self) => {
+                return refusal().map(|words| format!("{SIGN_IN} ({words})"));
             }
             _ => return None,
         };

@@ -12,6 +12,7 @@ mod one_snapshot;
 mod outage;
 mod python_emitter;
 mod restore;
+mod sasl;
 mod scripts;
 mod tidy;
 mod tie_out;

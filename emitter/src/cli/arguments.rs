@@ -36,12 +36,27 @@ pub struct Connection {
     /// Another topic than the standard one
     #[arg(long, value_name = "NAME")]
     pub topic: Option<String>,
-    /// Further option of Kafka's client (librdkafka), such as security.protocol=SASL_SSL; repeatable
+    /// Further option of Kafka's client (librdkafka), such as security.protocol=SASL_SSL; repeatable. Give sasl.password
+    /// by the environment instead, as KAFKA_SASL_PASSWORD: every user of the machine can read a command line
     #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = option)]
     pub options: Vec<(String, String)>,
     /// How long to wait while Kafka acknowledges nothing (500ms, 30s, 5m)
     #[arg(long, default_value = "30s", value_name = "DURATION")]
     pub timeout: Span,
+}
+
+impl Connection {
+    /// All options of Kafka's client: those of the command line, and the password of the environment unless they name one.
+    pub fn client_options(&self) -> Vec<(String, String)> {
+        let mut options = self.options.clone();
+        let is_named = options.iter().any(|(key, _)| key == "sasl.password");
+        if let Some(password) =
+            std::env::var("KAFKA_SASL_PASSWORD").ok().filter(|text| !text.is_empty() && !is_named)
+        {
+            options.push(("sasl.password".to_owned(), password));
+        }
+        options
+    }
 }
 
 /// Arguments of `emit calls`.

@@ -47,7 +47,15 @@ pub fn check_topic(connection: &Connection, topic: &str) -> anyhow::Result<()> {
                 connection.brokers
             ),
             Err(error) if late => {
-                let reason = client.context().take().unwrap_or_else(|| error.to_string());
+                let trouble = client.context().take();
+                if let Some((RDKafkaErrorCode::Authentication, reason)) = &trouble {
+                    bail!(
+                        "Kafka at {} refuses who asks ({reason}): set KAFKA_SASL_PASSWORD, and by -X the sasl options, to \
+                         those of a known user; nothing was published",
+                        connection.brokers
+                    );
+                }
+                let reason = trouble.map_or_else(|| error.to_string(), |(_, reason)| reason);
                 bail!(
                     "no Kafka broker answered at {} within {} ({reason}): start Kafka, or name it with --brokers or \
                      KAFKA_BROKERS; nothing was published",
@@ -64,7 +72,7 @@ pub fn check_topic(connection: &Connection, topic: &str) -> anyhow::Result<()> {
 pub fn client_config(connection: &Connection) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("client.id", "emit");
-    for (key, value) in &connection.options {
+    for (key, value) in connection.client_options() {
         config.set(key, value);
     }
     config.set("bootstrap.servers", &connection.brokers);
@@ -73,10 +81,10 @@ pub fn client_config(connection: &Connection) -> ClientConfig {
 
 /// Keeps the last thing the client complained about: it says more than "timed out".
 #[derive(Default)]
-struct LastError(Mutex<Option<String>>);
+struct LastError(Mutex<Option<(RDKafkaErrorCode, String)>>);
 
 impl LastError {
-    fn take(&self) -> Option<String> {
+    fn take(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -84,8 +92,9 @@ impl LastError {
 impl ClientContext for LastError {
     fn error(&self, error: KafkaError, reason: &str) {
         // That all brokers are down follows from the error that came before.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+        if code != RDKafkaErrorCode::AllBrokersDown {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
         }
     }
 }

@@ -61,7 +61,7 @@ impl Publishing {
         let mut settings = EmitterSettings::new(&connection.brokers, folder.path());
         topic.clone_into(&mut settings.topic);
         settings.queue_bytes_max = QUEUE_BYTES;
-        settings.kafka_options.clone_from(&connection.options);
+        settings.kafka_options = connection.client_options();
         let emitter = Emitter::start(settings).context("cannot start publishing")?;
         let timeout = connection.timeout.magnitude();
         Ok(Self { emitter, folder, timeout, acknowledged: 0, acknowledged_at: Instant::now() })
