@@ -48,5 +48,5 @@ bench: ## the measured claims; prints ratios against baselines of the same run
 	benches/run
 
 clean: down ## stop everything and delete what the demo stored
-	deploy/local/stack wipe
 	deploy/local/services wipe
+	deploy/local/stack wipe

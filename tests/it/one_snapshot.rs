@@ -20,14 +20,17 @@ use settings::Settings;
 use snapshots::{Fresh, Snapshots};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use stream::{MEMBERS, ORGS, Stream, dice};
-use system_tests::{Client, Room, Stack, eventually};
+use system_tests::{Client, Room, Stack, eventually_for};
 use tokio::task::{JoinSet, block_in_place};
 
 /// Calls of the months before.
 const HISTORY: i64 = 1_500;
 /// People who ask at the same time.
 const READERS: u64 = 3;
+/// Nothing here is judged by time.
+const PATIENCE: Duration = Duration::from_secs(300);
 const ROLLUP: [(&str, &str); 1] = [("WORKER_STEP_INTERVAL", "200ms")];
 
 /// What becomes of the rollup worker.
@@ -79,7 +82,7 @@ async fn whatever_is_said_at_one_snapshot_is_what_the_topic_held() {
         if phase == Phase::IsFrozen {
             assert_eq!(computed_through(&room).await, computed, "the worker is frozen");
         } else {
-            eventually("rollups to move on", async || {
+            eventually_for(PATIENCE, "rollups to move on", async || {
                 let now = computed_through(&room).await;
                 if now > computed { Ok(()) } else { Err(format!("through {now}")) }
             })
@@ -152,7 +155,7 @@ async fn ask(
 /// Waits until every organisation has a snapshot of this very moment or later.
 async fn every_organisation_is_heard_of(snapshots: &Snapshots) {
     let before = snapshots.all().len();
-    eventually("fresh snapshots", async || {
+    eventually_for(PATIENCE, "fresh snapshots", async || {
         let heard = snapshots.all().len() - before;
         if heard > ORGS.len() { Ok(()) } else { Err(format!("{heard} snapshots")) }
     })

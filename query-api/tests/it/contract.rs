@@ -1,5 +1,7 @@
 //! The description of the API is part of the contract: a difference is a decision.
 
+use crate::api::Api;
+use crate::world::World;
 use serde_json::Value;
 
 #[test]
@@ -10,4 +12,15 @@ fn the_description_is_the_committed_one() {
         generated, committed,
         "the API has changed; if that is meant: cargo run -p query-api -- openapi > query-api/openapi.json"
     );
+}
+
+#[tokio::test]
+async fn the_served_description_is_the_committed_one_byte_by_byte() {
+    let world = World::new("query_contract").await;
+    let api = Api::of(&world, &["acme"]).await;
+    let served = api.get("/openapi.json").await;
+    assert_eq!(served.status(), 200);
+    assert_eq!(served.headers()["content-type"], "application/json");
+    assert_eq!(served.text().await.unwrap().trim_end(), include_str!("../../openapi.json").trim_end());
+    api.stop().await;
 }

@@ -23,3 +23,5 @@ pub mod server;
 pub mod settings;
 mod sql;
 mod statement;
+
+pub use request::refused_parameters;

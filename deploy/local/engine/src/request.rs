@@ -35,7 +35,7 @@ pub struct Call {
 type Asks = fn(&[u8]) -> bool;
 
 /// Parts of ClickHouse's interface that are refused by name.
-const REFUSED: [(&str, Asks); 9] = [
+const REFUSED: [(&str, Asks); 11] = [
     ("compress", switched_on),
     ("decompress", switched_on),
     ("client_protocol_version", switched_on),
@@ -45,20 +45,20 @@ const REFUSED: [(&str, Asks); 9] = [
     ("close_session", always),
     ("role", always),
     ("http_write_exception_in_output_format", switched_on),
+    ("stacktrace", switched_on),
+    ("quota_key", not_empty),
 ];
 
 /// Parameters of the interface that are no settings of the engine, beside those in [`REFUSED`].
-const RESERVED: [&str; 11] = [
+const RESERVED: [&str; 9] = [
     "query",
     "database",
     "default_format",
     "user",
     "password",
-    "quota_key",
     "query_id",
     "wait_end_of_query",
     "buffer_size",
-    "stacktrace",
     "http_wait_end_of_query",
 ];
 
@@ -68,6 +68,15 @@ fn switched_on(value: &[u8]) -> bool {
 
 fn always(_: &[u8]) -> bool {
     true
+}
+
+fn not_empty(value: &[u8]) -> bool {
+    !value.is_empty()
+}
+
+/// The parameters that are refused when they ask for something, as `=1` does.
+pub fn refused_parameters() -> impl Iterator<Item = &'static str> {
+    REFUSED.iter().map(|(name, _)| *name)
 }
 
 impl Call {
@@ -159,7 +168,7 @@ mod tests {
     fn settings_parameters_and_the_rest_are_told_apart() {
         let call = call(
             "query=SELECT+1&param_a=x&max_threads=2&database=d&default_format=JSON&query_id=q&user=u&password=p\
-             &wait_end_of_query=1&decompress=0&quota_key=",
+             &wait_end_of_query=1&decompress=0&stacktrace=0&quota_key=",
         )
         .unwrap();
         assert_eq!(call.query, b"SELECT 1");
@@ -173,7 +182,10 @@ mod tests {
 
     #[test]
     fn what_is_not_supported_is_refused_by_name() {
-        for url in ["compress=1", "decompress=1", "session_id=s", "role=r", "client_protocol_version=54492"] {
+        for name in refused_parameters() {
+            assert_eq!(call(&format!("{name}=1")).unwrap_err(), 48, "{name}");
+        }
+        for url in ["session_id=s", "role=r", "client_protocol_version=54492", "quota_key=team"] {
             assert_eq!(call(url).unwrap_err(), 48, "{url}");
         }
         assert_eq!(call("default_format=JSON;").unwrap_err(), 73);

@@ -41,9 +41,13 @@ async fn errors_have_clickhouses_code_text_and_status() {
 #[tokio::test]
 async fn what_is_not_supported_is_refused_by_name() {
     let server = Server::start();
-    for name in ["compress", "decompress", "session_id", "role", "client_protocol_version"] {
+    let refused: Vec<&str> = local_engine::refused_parameters().collect();
+    for known in ["compress", "decompress", "session_id", "role", "stacktrace", "quota_key"] {
+        assert!(refused.contains(&known), "{known}");
+    }
+    for name in refused {
         let answer = server.post(&format!("/?{name}=1"), "SELECT 1").await;
-        assert_eq!(answer.error(), (501, 48));
+        assert_eq!(answer.error(), (501, 48), "{name}: {}", answer.text());
         assert!(answer.text().contains(&format!("`{name}`")), "{}", answer.text());
     }
     let request = http().post(&server.url).basic_auth("admin", Some(ADMIN_PASSWORD)).body("SELECT 1");
