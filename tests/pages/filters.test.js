@@ -86,7 +86,8 @@ test('custom days load nothing until both are there and in order', async () => {
   const apply = page.locator('#apply-custom');
   await since.fill(start);
   await apply.click();
-  await soon('the half-filled form', async () => assert.equal(await since.inputValue(), start));
+  await soon('the answer to the half-filled form', async () => assert.equal(new URL(page.url()).searchParams.get('since'), start));
+  assert.equal(await since.inputValue(), start);
   await hint.waitFor();
   assert.equal(await page.locator('#calls').count(), 0);
 
