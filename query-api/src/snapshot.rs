@@ -53,6 +53,12 @@ impl LastSources {
         partition_of(org_id, &self.0.lock().unwrap_or_else(PoisonError::into_inner)).ok()
     }
 
+    /// The topic that a source stands for; every snapshot knows the sources that its positions are of.
+    pub fn topic_of(&self, source: u16) -> Option<String> {
+        let sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.iter().find(|row| row.source == source).map(|row| row.topic.clone())
+    }
+
     fn remember(&self, sources: Vec<SourceRow>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = sources;
     }

@@ -53,6 +53,7 @@ impl WarehouseError {
                     ErrorKind::TooManyPartitions
                 }
                 Some(code) if TRANSIENT_CODES.contains(&code) => ErrorKind::Transient,
+                Some(_) if is_disk_full(text) => ErrorKind::Transient,
                 Some(_) => ErrorKind::Permanent,
                 // Not ClickHouse's own voice: a proxy, or a server that is just starting.
                 None => ErrorKind::Transient,
@@ -76,6 +77,9 @@ fn advice(source: &clickhouse::error::Error) -> Option<&'static str> {
     use clickhouse::error::Error;
     match source {
         Error::Network(_) => Some("is it running, and is clickhouse.url right?"),
+        Error::BadResponse(text) if is_disk_full(text) => {
+            Some("its disk is full: free or add room there, the rest goes on by itself")
+        }
         Error::BadResponse(text) => match code_in(text)? {
             16 | 47 | 60 | 81 => {
                 Some("the schema is missing or old: run `warehouse migrate` on this database")
@@ -95,11 +99,18 @@ fn in_brackets(advice: Option<&str>) -> String {
 }
 
 /// Timeout (159), too many queries (202), socket and network (209, 210), memory limit (241), read-only table (242),
-/// too many parts (252), too few live replicas (285), unknown status of insert (319), cannot write to the disk
-/// (243: not enough space), no free connection (203), all replicas lost or stale (279, 369), Keeper (999),
-/// query was cancelled by a shutdown (394), server is shutting down (236: aborted).
-const TRANSIENT_CODES: [i32; 15] =
-    [159, 202, 203, 209, 210, 236, 241, 242, 243, 252, 279, 285, 319, 369, 999];
+/// too many parts (252), too few live replicas (285), unknown status of insert (319), the disk refuses (75: write,
+/// 77: close, 88: truncate, 204: sync, 243: not enough space), no free connection (203), all replicas lost or stale
+/// (279, 369), Keeper (999), query was cancelled by a shutdown (394), server is shutting down (236: aborted).
+const TRANSIENT_CODES: [i32; 20] =
+    [75, 77, 88, 159, 202, 203, 204, 209, 210, 236, 241, 242, 243, 252, 279, 285, 319, 369, 394, 999];
+
+/// Whether the engine says that its disk is full. It has a code of its own (243) only where it asks for room before it
+/// writes; where a file or folder cannot be made, the code is that of the step (76, 172, 424), or the one of all errors
+/// of the C++ library (1001), and the operating system's words are what they have in common.
+fn is_disk_full(text: &str) -> bool {
+    code_in(text) == Some(243) || text.contains("No space left on device")
+}
 
 /// The number in `Code: 60. DB::Exception: …`.
 fn code_in(text: &str) -> Option<i32> {
@@ -111,9 +122,17 @@ fn code_in(text: &str) -> Option<i32> {
 mod tests {
     use super::*;
 
-    fn kind(text: &str) -> ErrorKind {
-        let source = clickhouse::error::Error::BadResponse(text.into());
-        WarehouseError::Engine { doing: "testing", source }.kind()
+    fn error(answer: &str) -> WarehouseError {
+        let source = clickhouse::error::Error::BadResponse(answer.into());
+        WarehouseError::Engine { doing: "testing", source }
+    }
+
+    fn kind(answer: &str) -> ErrorKind {
+        error(answer).kind()
+    }
+
+    fn told(answer: &str) -> String {
+        error(answer).to_string()
     }
 
     #[test]
@@ -125,14 +144,35 @@ mod tests {
     }
 
     #[test]
+    fn a_full_disk_is_an_outage_whatever_its_code() {
+        for text in [
+            "Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)",
+            "Code: 75. DB::Exception: Cannot write to file /a/b, errno: 28, strerror: No space left on device. \
+             (CANNOT_WRITE_TO_FILE_DESCRIPTOR)",
+            "Code: 76. DB::Exception: Cannot open file /a/b: , errno: 28, strerror: No space left on device. \
+             (CANNOT_OPEN_FILE)",
+            "Code: 1001. DB::Exception: std::__1::__fs::filesystem::filesystem_error: filesystem error: in \
+             create_directory: No space left on device [/a/b]. (STD_EXCEPTION)",
+        ] {
+            assert_eq!(kind(text), ErrorKind::Transient, "{text}");
+            assert!(told(text).contains("its disk is full"), "{text}");
+        }
+        // The same codes for other reasons are for a person to look at.
+        let denied = "Code: 76. DB::Exception: Cannot open file /a/b: , errno: 13, strerror: Permission denied.";
+        assert_eq!(kind(denied), ErrorKind::Permanent);
+        assert_eq!(kind("Code: 1001. DB::Exception: vector. (STD_EXCEPTION)"), ErrorKind::Permanent);
+    }
+
+    #[test]
+    fn a_statement_that_the_end_of_the_server_cancelled_is_an_outage() {
+        assert_eq!(kind("Code: 394. DB::Exception: Query was cancelled."), ErrorKind::Transient);
+    }
+
+    #[test]
     fn the_commonest_causes_come_with_what_to_do() {
-        let text = |answer: &str| {
-            let source = clickhouse::error::Error::BadResponse(answer.into());
-            WarehouseError::Engine { doing: "testing", source }.to_string()
-        };
-        assert!(text("Code: 516. DB::Exception: x").contains("set clickhouse.user and clickhouse.password"));
-        assert!(text("Code: 81. DB::Exception: x").contains("run `warehouse migrate`"));
-        assert_eq!(text("Code: 241. DB::Exception: x"), "ClickHouse, while testing");
+        assert!(told("Code: 516. DB::Exception: x").contains("set clickhouse.user and clickhouse.password"));
+        assert!(told("Code: 81. DB::Exception: x").contains("run `warehouse migrate`"));
+        assert_eq!(told("Code: 241. DB::Exception: x"), "ClickHouse, while testing");
     }
 
     #[test]

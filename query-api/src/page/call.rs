@@ -41,6 +41,8 @@ struct Found {
     reason_code: String,
     currency: String,
     call: CallView,
+    /// Topic that the message came with.
+    topic: String,
     message: Message,
     repeats: Vec<Message>,
     conflicts: Vec<Conflict>,
@@ -128,7 +130,8 @@ async fn view(
     let frame =
         Frame::of(app, viewer, organisation, Tab::Audit, "Audit – A call", theme, &uri.to_string()).await?;
     let audit_path = Tab::Audit.path(&viewer.org_id);
-    let found = told.map(|told| Found::of(&told, &names, &snapshot));
+    let topic_of = |source| app.last_sources.topic_of(source).unwrap_or_default();
+    let found = told.map(|told| Found::of(&told, &names, &snapshot, topic_of));
     let mistake = match (event_id, &found) {
         (None, _) => Some(MALFORMED),
         (Some(_), None) => Some(UNKNOWN),
@@ -152,15 +155,22 @@ async fn view(
 }
 
 impl Found {
-    fn of(told: &Told, names: &Directory, snapshot: &Snapshot) -> Self {
+    fn of(
+        told: &Told,
+        names: &Directory,
+        snapshot: &Snapshot,
+        topic_of: impl Fn(u16) -> String,
+    ) -> Self {
         let first = LogRow::from(&told.first);
         let message = |row| Message::of(row, snapshot);
+        let counts = message(&told.first);
         Self {
             member_id: first.member.clone(),
             reason_code: first.reason_code.clone(),
             currency: first.currency_code.clone(),
             call: CallView::of(&first, names, snapshot, 0),
-            message: message(&told.first),
+            topic: topic_of(counts.source),
+            message: counts,
             repeats: told.repeats.iter().map(message).collect(),
             conflicts: told
                 .conflicts
