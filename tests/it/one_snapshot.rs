@@ -6,7 +6,6 @@
 mod answers;
 mod judge;
 mod question;
-mod row;
 mod settings;
 mod snapshots;
 mod stream;
@@ -22,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use stream::{MEMBERS, ORGS, Stream, dice};
-use system_tests::{Client, Room, Stack, eventually_for};
+use system_tests::{Client, Room, Stack, eventually_for, row};
 use tokio::task::{JoinSet, block_in_place};
 
 /// Calls of the months before.

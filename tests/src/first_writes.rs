@@ -23,6 +23,17 @@ pub struct Winner {
     pub messages: u64,
 }
 
+/// What a message is to its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The first one, which counts.
+    First,
+    /// A later one that says the same.
+    Repeat,
+    /// A later one that says something else.
+    Conflict,
+}
+
 /// All calls that count, by organisation.
 #[derive(Debug, Default)]
 pub struct FirstWrites {
@@ -49,24 +60,26 @@ pub struct Sums {
 }
 
 impl FirstWrites {
-    /// Takes note of the next message of the partition of its organisation.
+    /// Takes note of the next message of the partition of its organisation, and says what it is.
     ///
     /// # Panics
     /// If its event id is none.
-    pub fn note(&mut self, call: AiCall, position: u64) {
+    pub fn note(&mut self, call: AiCall, position: u64) -> Told {
         let event_id: [u8; 16] = call.event_id.as_slice().try_into().expect("an event id has 16 bytes");
         let winners = self.winners.entry(call.org_id.clone()).or_default();
         let key = (call.org_id.clone(), event_id);
         // Messages of a partition come in the order of their positions: whoever is there already was first.
         if let Some(winner) = self.index.get(&key).map(|index| &mut winners[*index]) {
+            let told = if winner.call == call { Told::Repeat } else { Told::Conflict };
             winner.messages += 1;
-            self.later[usize::from(winner.call != call)] += 1;
-            return;
+            self.later[usize::from(told == Told::Conflict)] += 1;
+            return told;
         }
         self.index.insert(key, winners.len());
         let at_ms = call.occurred_at_ms;
         winners.push(Winner { at_ms, event_id, position, call, messages: 1 });
         self.is_sorted = false;
+        Told::First
     }
 
     /// Makes questions cheap; after the last note.

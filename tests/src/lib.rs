@@ -14,13 +14,14 @@ mod ledger;
 mod process;
 mod proxy;
 mod room;
+pub mod row;
 mod stack;
 mod topic;
 
 pub use call::{CallBuilder, call};
 pub use client::{Client, position_of};
 pub use eventually::{eventually, eventually_for};
-pub use first_writes::{FirstWrites, Sums, Winner, date_of, said_by_name, said_sums};
+pub use first_writes::{FirstWrites, Sums, Told, Winner, date_of, said_by_name, said_sums};
 pub use ledger::{Ledger, LedgerMessage};
 pub use process::Process;
 pub use proxy::{Manner, Proxy};

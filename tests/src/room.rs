@@ -134,6 +134,12 @@ impl Room {
     /// Tells the directory organisations with their zones, and members by organisation with their names; waits until
     /// ingest has written them down.
     pub async fn tell_directory(&self, organisations: &[(&str, &str)], members: &[(&str, String, String)]) {
+        self.publish_directory(organisations, members);
+        self.directory_holds(organisations.len() + members.len()).await;
+    }
+
+    /// Publishes what [`Self::tell_directory`] tells, and waits for nothing else.
+    pub fn publish_directory(&self, organisations: &[(&str, &str)], members: &[(&str, String, String)]) {
         let organisation = |(org, zone): &(&str, &str)| {
             let names = json!({ "short_name": org, "display_name": org, "time_zone": zone });
             json!({ "org_id": org, "organisation": names }).to_string()
@@ -149,13 +155,17 @@ impl Room {
         let path = file.path().to_str().expect("a path");
         let mut emit = self.spawn("emit", &["directory", path, "--topic", &self.topic("directory")], &[]);
         assert!(emit.wait().success(), "{}", emit.log().join("\n"));
+    }
+
+    /// Waits until ingest has written down so many organisations and members.
+    pub async fn directory_holds(&self, rows: usize) {
         eventually("the directory to be written down", async || {
             let query = self.warehouse.read(
                 "SELECT count() FROM (SELECT DISTINCT org_id, '' FROM organisations UNION ALL SELECT DISTINCT org_id, member_id \
                  FROM members)",
             );
             let found: u64 = self.warehouse.fetch_one("counting", query).await.expect("ClickHouse answers");
-            if found == lines.len() as u64 { Ok(()) } else { Err(format!("{found} of {}", lines.len())) }
+            if found == rows as u64 { Ok(()) } else { Err(format!("{found} of {rows}")) }
         })
         .await;
     }

@@ -96,9 +96,9 @@ impl Actor {
         self.life.as_ref().is_some_and(|life| life.thaws_at.is_none())
     }
 
-    /// Whether it will come to a fail point.
-    pub fn is_armed(&self) -> bool {
-        self.life.as_ref().is_some_and(|life| life.armed.is_some())
+    /// The fail point that it will come to.
+    pub fn armed(&self) -> Option<&'static str> {
+        self.life.as_ref().and_then(|life| life.armed).map(|armed| armed.name)
     }
 
     /// SIGKILL.

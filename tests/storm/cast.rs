@@ -1,24 +1,25 @@
 //! Who plays: the processes of the system, as they are deployed, and how each is started.
 
 use crate::actor::Actor;
-use crate::copilot::{ORDERS, Orders};
-use crate::flow::{Flow, ORGS};
+use crate::copilot::{ORDERS, Orders, Stage};
+use crate::flow::{COPILOTS, Flow, MEMBERS, ORGS};
 use crate::settings::Settings;
-use std::path::Path;
 use std::process::Command;
-use system_tests::{Client, Process, Room, Stack};
+use system_tests::{Client, Process, Room, Stack, row};
 use tokio::task::block_in_place;
 
 /// What the names of the copilots begin with.
 pub const COPILOT: &str = "copilot";
 
-const COPILOTS: u64 = 3;
 const KEY: &str = "a-key-for-tests-of-at-least-32-bytes";
-/// Short sessions and time-outs: what takes minutes in production happens often here.
+/// Longest wait for a statement.
+const PATIENCE: (&str, &str) = ("CLICKHOUSE_TIMEOUT", "10s");
+/// Short sessions and time-outs: what takes minutes in production happens often here. None is longer than
+/// [`crate::outage::TIMEOUT_MAX`].
 const HASTY: [(&str, &str); 9] = [
-    ("KAFKA_PROPERTIES", "session.timeout.ms=6000,heartbeat.interval.ms=500"),
+    ("KAFKA_PROPERTIES", "session.timeout.ms=6000,heartbeat.interval.ms=500,socket.timeout.ms=8000"),
     ("KAFKA_TIMEOUT", "5s"),
-    ("CLICKHOUSE_TIMEOUT", "10s"),
+    PATIENCE,
     ("RETRY_MAX", "500ms"),
     ("BATCH_ROWS_MAX", "1000"),
     ("FOLD_INTERVAL", "5s"),
@@ -37,6 +38,8 @@ pub struct Cast {
     pub copilots: Vec<Orders>,
     /// What they share.
     pub flow: Flow,
+    /// What they are told while they play.
+    pub stage: Stage,
     /// A client of the API.
     pub api: Client,
 }
@@ -47,20 +50,18 @@ impl Cast {
         room.create_topics().await;
         let logs = stack.dir().join("processes");
         std::fs::create_dir_all(&logs).expect("a folder for logs");
-        block_in_place(|| tell_the_directory(room, stack.dir()));
+        block_in_place(|| room.publish_directory(&ORGS, &members()));
 
-        let flow = Flow {
-            seed: settings.seed,
-            copilot: 0,
-            count: settings.events / COPILOTS,
-            began_ms: service::clock::now_ms(),
-        };
+        let (seed, events) = (settings.seed, settings.events);
+        let flow = Flow { seed, copilot: 0, events, began_ms: service::clock::now_ms() };
+        let stage = Stage { folder: stack.dir().to_owned() };
         let orders = |copilot: u64| Orders {
             flow: Flow { copilot, ..flow.clone() },
             length_ms: settings.length.as_millis() as i64,
             brokers: room.brokers().to_owned(),
             topic: room.topic("calls"),
             folder: stack.dir().join(format!("{COPILOT}-{copilot}")),
+            stage: stage.clone(),
         };
         let copilots: Vec<Orders> = (1..=COPILOTS).map(orders).collect();
         let address = format!("127.0.0.1:{}", free_port());
@@ -73,15 +74,16 @@ impl Cast {
             actors.push(Actor::new(name.to_owned(), &ingest::writer::FAIL_POINTS, logs.clone(), start));
         }
         for (name, index) in ROLLUPS {
-            let share = [("WORKER_INDEX", index), ("WORKER_COUNT", "2"), ("WORKER_STEP_INTERVAL", "200ms")];
-            let start =
-                starter(room, "rollup", &[share.as_slice(), &[("CLICKHOUSE_TIMEOUT", "10s")]].concat());
+            let share =
+                [("WORKER_INDEX", index), ("WORKER_COUNT", "2"), ("WORKER_STEP_INTERVAL", "200ms"), PATIENCE];
+            let start = starter(room, "rollup", &share);
             actors.push(Actor::new(name.to_owned(), &rollup::FAIL_POINTS, logs.clone(), start));
         }
         let reader = [
             ("HTTP_LISTENER", address.as_str()),
             ("TELEMETRY_LEVEL", "warn"),
             ("AUTH_KEY", KEY),
+            PATIENCE,
             ("CLICKHOUSE_USER", stack.variable("CLICKHOUSE_READER_USER")),
             ("CLICKHOUSE_PASSWORD", stack.variable("CLICKHOUSE_READER_PASSWORD")),
         ];
@@ -97,7 +99,7 @@ impl Cast {
             actors.push(actor);
         }
         let api = Client::new(&format!("http://{address}"), &block_in_place(token));
-        Self { actors, copilots, flow, api }
+        Self { actors, copilots, flow, stage, api }
     }
 }
 
@@ -112,16 +114,10 @@ fn starter(
     move |more| Process::spawn(binary, &[], &[environment.as_slice(), more].concat())
 }
 
-fn tell_the_directory(room: &Room, folder: &Path) {
-    let lines = ORGS.map(|(org, zone)| {
-        let organisation = serde_json::json!({ "short_name": org, "display_name": org, "time_zone": zone });
-        serde_json::json!({ "org_id": org, "organisation": organisation }).to_string()
-    });
-    let file = folder.join("directory.jsonl");
-    std::fs::write(&file, lines.join("\n")).expect("the directory is written");
-    let mut emit = Command::new(Process::path("emit"));
-    emit.arg("directory").arg(file).args(["--topic", &room.topic("directory"), "--brokers", room.brokers()]);
-    say_what_failed(&mut emit);
+/// Every member of every organisation, with a name.
+pub fn members() -> Vec<(&'static str, String, String)> {
+    let members = ORGS.iter().flat_map(|(org, _)| (0..MEMBERS).map(move |n| (*org, format!("m-{n}"))));
+    members.map(|(org, member)| (org, member.clone(), row::name_of(&member))).collect()
 }
 
 /// A token for all organisations.

@@ -15,6 +15,19 @@ use std::time::Duration;
 /// The environment variable with a copilot's orders.
 pub const ORDERS: &str = "STORM_COPILOT";
 
+/// Messages at the end of a copilot's part that wait for [`Stage::curtain`].
+const RESERVE: u64 = 300;
+
+/// Pause between two of them while they wait.
+const SLOW: Duration = Duration::from_millis(200);
+
+/// What the copilots are told while they play, in files.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Stage {
+    /// The folder with the files.
+    pub folder: PathBuf,
+}
+
 /// What a copilot is told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Orders {
@@ -28,6 +41,31 @@ pub struct Orders {
     pub topic: String,
     /// Where its queue and its record are.
     pub folder: PathBuf,
+    /// What it is told later.
+    pub stage: Stage,
+}
+
+impl Stage {
+    /// Tells the time of the storm's clock, which stands still while the storm rests.
+    pub fn has_blown(&self, time: Duration) {
+        std::fs::write(self.folder.join("blown"), time.as_millis().to_string())
+            .expect("the stage is written");
+    }
+
+    /// Tells that every fail point was met often enough. Until then the last messages come slowly, so that there are
+    /// some.
+    pub fn curtain(&self) {
+        std::fs::write(self.folder.join("curtain"), "").expect("the stage is written");
+    }
+
+    fn blown_ms(&self) -> i64 {
+        let told = std::fs::read_to_string(self.folder.join("blown"));
+        told.ok().and_then(|told| told.parse().ok()).unwrap_or(0)
+    }
+
+    fn is_over(&self) -> bool {
+        self.folder.join("curtain").exists()
+    }
 }
 
 impl Orders {
@@ -50,7 +88,7 @@ impl Orders {
             .set("message.timeout.ms", "10000")
             .create()?;
         let mut record = OpenOptions::new().create(true).append(true).open(record(&self.folder))?;
-        for n in self.accepted()..self.flow.count {
+        for n in self.accepted()..self.flow.count() {
             self.wait_for_turn(n).await;
             match self.flow.nth(n) {
                 Item::Call(call) => emit(&emitter, &call).await?,
@@ -71,10 +109,13 @@ impl Orders {
     }
 
     async fn wait_for_turn(&self, n: u64) {
-        let due_ms = self.flow.began_ms + self.length_ms * n as i64 / self.flow.count.max(1) as i64;
-        let early_ms = due_ms - service::clock::now_ms();
-        if early_ms > 5 {
-            tokio::time::sleep(Duration::from_millis(early_ms as u64)).await;
+        let count = self.flow.count();
+        if n + RESERVE >= count && !self.stage.is_over() {
+            tokio::time::sleep(SLOW).await;
+        }
+        let due_ms = self.length_ms * n as i64 / count.max(1) as i64;
+        while self.stage.blown_ms() < due_ms {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 

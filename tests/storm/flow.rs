@@ -23,15 +23,24 @@ pub const ORGS: [(&str, &str); 8] = [
 /// Time in which the calls of a storm happened: a day and a bit up to its start, so that buckets of all levels pass.
 pub const SPAN_MS: i64 = 27 * 3_600_000;
 
+/// How many copilots publish it.
+pub const COPILOTS: u64 = 3;
+
+/// Providers with their models, of which one is offered by two.
+const MODELS: [(&str, &str); 4] = [("openai", "m1"), ("openai", "m2"), ("mistral", "m1"), ("mistral", "m3")];
+
+/// Members of each organisation.
+pub const MEMBERS: u64 = 12;
+
 /// One copilot's part of the stream.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Flow {
     /// Of the storm.
     pub seed: u64,
-    /// Which copilot.
+    /// Which copilot, from 1.
     pub copilot: u64,
-    /// How many messages it has.
-    pub count: u64,
+    /// How many messages all copilots have.
+    pub events: u64,
     /// When the storm began, in Unix milliseconds.
     pub began_ms: i64,
 }
@@ -61,6 +70,11 @@ pub struct Poison {
 }
 
 impl Flow {
+    /// How many messages this copilot has: the first ones have one more where they cannot have as many each.
+    pub fn count(&self) -> u64 {
+        (self.events + COPILOTS - self.copilot) / COPILOTS
+    }
+
     /// Message number `n`. In a thousand: 5 poisonous, 10 misrouted, 20 conflicts, 50 repeats; of all calls, 50 late.
     pub fn nth(&self, n: u64) -> Item {
         let mut dice = self.dice(n, "kind");
@@ -79,6 +93,12 @@ impl Flow {
             35..85 => Item::Call(self.earlier(n, &mut dice)),
             _ => Item::Call(self.call(n)),
         }
+    }
+
+    /// Whether message `n` is a call of which nobody told before, and late.
+    pub fn is_late(&self, n: u64) -> bool {
+        let is_new = matches!(self.dice(n, "kind").random_range(0..1000), 5..15 | 85..1000);
+        is_new && late_ms(&mut self.dice(n, "call")) > 0
     }
 
     /// The message whose key is that of a poison; `None` for any other key.
@@ -100,21 +120,20 @@ impl Flow {
         self.call(dice.random_range(oldest..=n.saturating_sub(1).max(oldest)))
     }
 
-    /// One in twenty is late, by minutes to months.
     fn call(&self, n: u64) -> Call {
         let mut dice = self.dice(n, "call");
-        let minutes = 60_000i64 << dice.random_range(0..17);
-        let late_ms = if dice.random_bool(0.05) { minutes + dice.random_range(0..minutes) } else { 0 };
-        let passed = SPAN_MS * n as i64 / self.count.max(1) as i64;
+        let late_ms = late_ms(&mut dice);
+        let passed = SPAN_MS * n as i64 / self.count().max(1) as i64;
         let at_ms = self.began_ms - SPAN_MS + passed - late_ms - dice.random_range(0..1000);
         // Half of what is left for each next organisation.
         let org = (dice.random::<u32>() | 1 << (ORGS.len() - 1)).trailing_zeros() as usize;
+        let (provider, model) = *MODELS.choose(&mut dice).unwrap_or(&MODELS[0]);
         let call = call()
             .id(EventId::from_parts(at_ms, dice.random()))
             .org(ORGS[org].0)
-            .member(&format!("m-{}", dice.random_range(0..12)))
+            .member(&format!("m-{}", dice.random_range(0..MEMBERS)))
             .reason(["chat", "generate_field", "summarize_cv"].choose(&mut dice).unwrap_or(&"chat"))
-            .model("openai", ["m1", "m2", "m3"].choose(&mut dice).unwrap_or(&"m1"))
+            .model(provider, model)
             .tokens(dice.random_range(0..9000), dice.random_range(0..900));
         let amount = proto::Amount::from_units(dice.random_range(0..5_000_000_000_000)).to_string();
         let call = if dice.random_bool(0.2) {
@@ -152,15 +171,22 @@ impl Flow {
     }
 }
 
+/// One message in twenty is late, by minutes to months: so many of those that are new calls.
+fn late_ms(dice: &mut StdRng) -> i64 {
+    let minutes = 60_000i64 << dice.random_range(0..17);
+    if dice.random_bool(0.054) { minutes + dice.random_range(0..minutes) } else { 0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_stream_is_the_same_every_time_and_holds_every_kind_in_its_share() {
-        let flow = Flow { seed: 7, copilot: 1, count: 20_000, began_ms: 1_790_000_000_000 };
+        let flow = Flow { seed: 7, copilot: 1, events: 60_000, began_ms: 1_790_000_000_000 };
+        assert_eq!(flow.count(), 20_000);
         let (mut misrouted, mut poison, mut late, mut ids) = (0, 0, 0, std::collections::BTreeMap::new());
-        for n in 0..flow.count {
+        for n in 0..flow.count() {
             let item = flow.nth(n);
             assert_eq!(item, flow.nth(n));
             match item {
@@ -187,5 +213,15 @@ mod tests {
         assert!((8..12).contains(&shares[0]) && (3..7).contains(&shares[1]), "{shares:?}");
         assert!((40..60).contains(&shares[2]) && (15..25).contains(&shares[3]), "{shares:?}");
         assert!(late > 100, "{late} calls of days and months ago");
+        let all_late = (0..flow.count()).filter(|n| flow.is_late(*n)).count();
+        assert!((900..1100).contains(&all_late), "{all_late} late calls");
+    }
+
+    #[test]
+    fn the_copilots_parts_are_the_whole() {
+        for events in [0, 1, 2, 20_000, 1_000_000] {
+            let part = |copilot| Flow { seed: 7, copilot, events, began_ms: 0 }.count();
+            assert_eq!((1..=COPILOTS).map(part).sum::<u64>(), events);
+        }
     }
 }

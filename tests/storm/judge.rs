@@ -1,25 +1,27 @@
 //! Whether everything the system says is true: tables, dead letters and answers against the topic.
 
+use crate::answers::Answers;
+use crate::cast::members;
 use crate::copilot::Orders;
 use crate::flow::{Flow, Item, ORGS};
 use crate::levels;
 use crate::supervisor::Supervisor;
-use crate::truth::{Truth, zone_of};
-use crate::witness::{Witness, as_of};
-use chrono::Days;
+use crate::truth::Truth;
+use crate::witness::Witness;
 use proto::topics::headers;
 use proto::{Amount, Position};
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
-use system_tests::{
-    Client, FirstWrites, PARTITIONS, Room, Sums, Topic, Winner, date_of, eventually, position_of,
-    said_by_name,
-};
+use system_tests::{Client, FirstWrites, PARTITIONS, Room, Told, Topic, eventually_for};
 use tokio::task::block_in_place;
 use warehouse::{BatchRow, frontier};
 
 /// How long the system may take to catch up with a log that has ended, after a storm.
 const CATCH_UP: Duration = Duration::from_secs(300);
+
+/// Organisations whose log is read to its last page: one with many calls, one with few.
+const LISTED: [&str; 2] = ["hooli", "cyberdyne"];
 
 /// Reads the topics and judges.
 pub struct Judge<'a> {
@@ -54,52 +56,88 @@ impl<'a> Judge<'a> {
 
     /// Waits until everything in the topic is in the ledger while nobody publishes, and judges what there is.
     pub async fn judge(&mut self, supervisor: &mut Supervisor<'_>) {
-        self.catch_up(supervisor).await;
+        let caught_up = self.catch_up(supervisor).await;
         block_in_place(|| self.read());
         self.truth.settle();
         assert_eq!(self.truth.misrouted, self.truth.sent_on, "misrouted calls are sent on, and no other");
         self.judge_ledger().await;
         self.judge_batches().await;
         self.judge_dead_letters();
+        self.judge_later();
         levels::every_row_is_true(self.room, &self.truth).await;
         let answers = self.witness.judge(&self.truth);
-        self.judge_api().await;
+        let rows = self.judge_api(true).await;
         self.verify();
+        println!(
+            "quiet: caught up in {caught_up:.1?}; {}; {answers} answers heard in the storm and {rows} rows of logs and \
+             files, all true",
+            self.told()
+        );
+    }
+
+    /// How many messages of each kind the topic holds.
+    fn told(&self) -> String {
         let calls: usize = ORGS.iter().map(|(org, _)| self.truth.winners(org).len()).sum();
         let Truth { poison, misrouted, calls: FirstWrites { later: [repeats, conflicts], .. }, .. } =
             &self.truth;
         let (poison, misrouted) = (poison.len(), misrouted.len());
-        println!(
-            "quiet: {calls} calls, {repeats} repeats, {conflicts} conflicts, {misrouted} misrouted, {poison} poisonous; \
-             {answers} answers heard in the storm, all true"
-        );
+        format!(
+            "{calls} calls, {repeats} repeats, {conflicts} conflicts, {misrouted} misrouted, {poison} poisonous"
+        )
     }
 
-    /// Judges what holds at the very end only: what was accepted has arrived, what has passed is computed.
-    pub async fn judge_end(&mut self, supervisor: &mut Supervisor<'_>, copilots: &[Orders]) {
+    /// Judges what holds at the very end only: each of the `events` was accepted, and what was accepted has arrived;
+    /// what has passed is computed.
+    pub async fn judge_end(&mut self, supervisor: &mut Supervisor<'_>, copilots: &[Orders], events: u64) {
+        let mut late = 0;
         for orders in copilots {
-            assert_eq!(orders.accepted(), orders.flow.count);
-            for n in 0..orders.flow.count {
+            assert_eq!(orders.accepted(), orders.flow.count());
+            for n in 0..orders.flow.count() {
+                late += u64::from(orders.flow.is_late(n));
                 let has_arrived = match orders.flow.nth(n) {
+                    // Takes one out of the topic: that another one with its event id is there does not help it.
                     Item::Call(call) | Item::Misrouted(call, _) => {
-                        self.truth.told.contains(call.event_id.uuid().as_bytes())
+                        let told = self.truth.told.get_mut(call.event_id.uuid().as_bytes());
+                        told.is_some_and(take_one)
                     }
                     Item::Poison(poison) => self.truth.poison_keys.contains(&poison.key),
                 };
                 assert!(has_arrived, "copilot {}: message {n} is lost", orders.flow.copilot);
             }
         }
-        eventually("every passed bucket to be computed", async || {
+        assert_eq!(copilots.iter().map(Orders::accepted).sum::<u64>(), events, "accepted messages");
+        eventually_for(CATCH_UP, "every passed bucket to be computed", async || {
             supervisor.look(None);
             levels::every_passed_bucket_is_there(self.room, &self.truth).await
         })
         .await;
-        self.judge_api().await;
+        self.judge_api(false).await;
         self.verify();
+        self.print_shares(events, late);
     }
 
-    async fn catch_up(&self, supervisor: &mut Supervisor<'_>) {
-        let deadline = Instant::now() + CATCH_UP;
+    /// What was published, as it came out.
+    fn print_shares(&self, events: u64, late: u64) {
+        let again: u64 = self.truth.told.values().sum();
+        let [repeats, conflicts] = self.truth.calls.later;
+        let counts = [
+            ("repeats", repeats),
+            ("conflicts", conflicts),
+            ("late by minutes to months", late),
+            ("misrouted", self.truth.misrouted.len() as u64),
+            ("poison", self.truth.poison.len() as u64),
+        ];
+        let shares = counts.map(|(name, count)| {
+            let hundredths = count * 10_000 / events.max(1);
+            format!("{}.{:02} % {name}", hundredths / 100, hundredths % 100)
+        });
+        println!("{events} messages accepted, all there; {}", shares.join(", "));
+        println!("{again} of the calls were published again by who was killed between two steps");
+    }
+
+    /// Waits until everything in the topic is in the ledger, and the directory known. Returns how long that took.
+    async fn catch_up(&self, supervisor: &mut Supervisor<'_>) -> Duration {
+        let began = Instant::now();
         let mut seen = 0;
         while seen < 2 {
             supervisor.look(None);
@@ -108,9 +146,11 @@ impl<'a> Judge<'a> {
             let is_there = ends.as_ref().is_ok_and(|ends| *ends == reached);
             // Twice: what was on its way to another partition has come there by the second look.
             seen = if is_there { seen + 1 } else { 0 };
-            assert!(Instant::now() < deadline, "the ledger is at {reached:?}, the log ends at {ends:?}");
+            assert!(began.elapsed() < CATCH_UP, "the ledger is at {reached:?}, the log ends at {ends:?}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        self.room.directory_holds(ORGS.len() + members().len()).await;
+        began.elapsed()
     }
 
     /// How far the ledger goes, by partition; empty while it cannot be asked.
@@ -200,37 +240,55 @@ impl<'a> Judge<'a> {
         assert_eq!(self.letters, wanted, "dead letters");
     }
 
-    /// Days, months and breakdowns of every organisation, at the end of its partition.
-    async fn judge_api(&self) {
+    /// What operators are told of repeats and conflicts, each by its place.
+    fn judge_later(&self) {
+        let arguments = ["anomalies", "--limit", "4294967295"];
+        let extra = [("TELEMETRY_LEVEL", "error"), ("CLICKHOUSE_TIMEOUT", "2m")];
+        let mut process = self.room.spawn("warehouse", &arguments, &extra);
+        let status = block_in_place(|| process.wait());
+        let log = process.log();
+        assert!(status.success(), "`warehouse anomalies` says:\n{}", log.join("\n"));
+        let mut found: BTreeMap<String, BTreeMap<(i32, i64), Told>> = BTreeMap::new();
+        let mut org = "";
+        for line in &log {
+            let Some(message) = line.strip_prefix("  ") else {
+                org = line.split(' ').next().unwrap_or_default();
+                continue;
+            };
+            let told = match message.split(' ').next() {
+                Some("repeat") => Told::Repeat,
+                Some("conflict") => Told::Conflict,
+                _ => continue,
+            };
+            let number = |name: &str| -> i64 {
+                let rest = message.split_once(name).expect("a place").1;
+                rest.split([',', ':']).next().and_then(|text| text.parse().ok()).expect("a number")
+            };
+            let place = (number(" partition ") as i32, number(" offset "));
+            found.entry(org.to_owned()).or_default().insert(place, told);
+        }
+        for (org, _) in ORGS {
+            equal(&format!("`warehouse anomalies` of {org}"), found.get(org), self.truth.later.get(org));
+        }
+    }
+
+    /// Sums of every organisation; on demand also its rows, repeats and conflicts. Returns how many rows that were.
+    async fn judge_api(&self, with_rows: bool) -> usize {
+        let mut rows = 0;
         for (org, _) in ORGS {
             let partition = proto::partition_of(org.as_bytes(), PARTITIONS) as usize;
             let at = Position::before(1, self.calls.next[partition]).expect("a position").as_u64();
-            let today = date_of(zone_of(org), service::clock::now_ms());
-            let days = (today - Days::new(250), today + Days::new(2));
-            let ask = async |what: &str| {
-                let range = format!("range=custom&since={}&until={}", days.0, days.1);
-                let path = format!("/v1/orgs/{org}/{what}&{range}&as_of={}", as_of(org, at));
-                // It may have been killed a moment ago.
-                let said = eventually("an answer", async || self.api.json(&path).await).await;
-                assert_eq!(position_of(&said), at, "{org}");
-                said
-            };
-            let said = ask("usage?by=day").await;
-            let found = said_by_name(&said["points"], |point| text(&point["since"]));
-            let by_day = self.truth.by(org, days, at, |winner, zone| date_of(zone, winner.at_ms).to_string());
-            assert_eq!(found, Sums::json_by_name(&by_day), "days of {org}");
-            let said = ask("usage?by=month").await;
-            let found = said_by_name(&said["points"], |point| text(&point["since"])[..7].to_owned());
-            let month = |winner: &Winner, zone| date_of(zone, winner.at_ms).to_string()[..7].to_owned();
-            assert_eq!(found, Sums::json_by_name(&self.truth.by(org, days, at, month)), "months of {org}");
-            let said = ask("breakdowns?").await;
-            let found = said_by_name(&said["by_member"], |row| text(&row["member_id"]));
-            let by_member = self.truth.by(org, days, at, |winner, _| winner.call.member_id.clone());
-            assert_eq!(found, Sums::json_by_name(&by_member), "members of {org}");
-            let found = said_by_name(&said["by_model"], |row| text(&row["model"]));
-            let by_model = self.truth.by(org, days, at, |winner, _| winner.call.model.clone());
-            assert_eq!(found, Sums::json_by_name(&by_model), "models of {org}");
+            let answers = Answers::of(&self.api, &self.truth, org, at);
+            answers.judge_sums().await;
+            if with_rows {
+                rows += answers.judge_file().await;
+            }
+            if with_rows && LISTED.contains(&org) {
+                rows += answers.judge_log().await;
+                answers.judge_later().await;
+            }
         }
+        rows
     }
 
     /// The operators' own proofs.
@@ -258,6 +316,24 @@ fn content(call: &proto::wire::AiCall) -> String {
     )
 }
 
-fn text(value: &serde_json::Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
+fn take_one(count: &mut u64) -> bool {
+    let is_there = *count > 0;
+    *count = count.saturating_sub(1);
+    is_there
+}
+
+/// The same keys with the same values; says the first that differs, of many thousands.
+///
+/// # Panics
+/// If there is one.
+pub fn equal<K: Ord + Debug, V: PartialEq + Debug>(
+    what: &str,
+    found: Option<&BTreeMap<K, V>>,
+    wanted: Option<&BTreeMap<K, V>>,
+) {
+    let none = BTreeMap::new();
+    let (found, wanted) = (found.unwrap_or(&none), wanted.unwrap_or(&none));
+    for key in wanted.keys().chain(found.keys()) {
+        assert_eq!(found.get(key), wanted.get(key), "{what}: {key:?}");
+    }
 }

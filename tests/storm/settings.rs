@@ -28,9 +28,9 @@ impl Settings {
         }
     }
 
-    /// How often each fail point must have been met: ten times in five hundred kills.
+    /// How often each fail point must have been met: ten times in five hundred kills, once in a short storm.
     pub fn hits_of_each_fail_point(&self) -> u64 {
-        self.kills / 50
+        (self.kills / 50).max(1)
     }
 }
 

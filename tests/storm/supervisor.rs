@@ -1,13 +1,15 @@
 //! Who dies when: kills, freezes and wakes up processes, starts them again, and counts.
 
 use crate::actor::{Actor, Armed, News};
+use crate::outage::{Outages, name};
+use crate::settings::Settings;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
-use system_tests::{Component, Stack};
+use system_tests::Stack;
 
 /// Lives that end at fail points may come so much earlier than it was their turn.
 const AHEAD_MAX: u64 = 4;
@@ -17,8 +19,9 @@ const BREATH: Duration = Duration::from_millis(700);
 
 /// The processes of a storm and what was done to them.
 pub struct Supervisor<'a> {
-    stack: &'a Stack,
+    settings: Settings,
     actors: Vec<Actor>,
+    outages: Outages<'a>,
     dice: StdRng,
     rests_until: Instant,
     /// What happened so far.
@@ -42,15 +45,17 @@ pub struct Toll {
 
 impl<'a> Supervisor<'a> {
     /// Starts everybody.
-    pub fn start(stack: &'a Stack, actors: Vec<Actor>, seed: u64) -> Self {
+    pub fn start(stack: &'a Stack, actors: Vec<Actor>, settings: &Settings) -> Self {
         let mut toll = Toll::default();
         for actor in &actors {
             toll.hits.extend(actor.fail_points.iter().map(|name| (*name, 0)));
         }
-        let dice = StdRng::seed_from_u64(seed);
-        let mut supervisor = Self { stack, actors, dice, rests_until: Instant::now(), toll };
+        let mut dice = StdRng::seed_from_u64(settings.seed);
+        let outages = Outages::new(stack, settings.kills, &mut dice);
+        let settings = settings.clone();
+        let mut supervisor = Self { settings, actors, outages, dice, rests_until: Instant::now(), toll };
         for actor in 0..supervisor.actors.len() {
-            supervisor.revive(actor, true);
+            supervisor.revive(actor, Some(0));
         }
         supervisor
     }
@@ -59,7 +64,6 @@ impl<'a> Supervisor<'a> {
     /// rests: then nobody is hurt any more and everybody frozen wakes up.
     pub fn look(&mut self, kills_due: Option<u64>) {
         let now = Instant::now();
-        let arms = kills_due.is_some_and(|due| self.toll.kills < due + AHEAD_MAX);
         for index in 0..self.actors.len() {
             let actor = &mut self.actors[index];
             actor.thaw(if kills_due.is_some() { now } else { now + Duration::from_secs(60) });
@@ -76,13 +80,45 @@ impl<'a> Supervisor<'a> {
                 }
             }
             if !self.actors[index].is_alive() && !self.actors[index].has_finished() {
-                self.revive(index, arms);
+                self.revive(index, kills_due);
             }
         }
-        if kills_due.is_some_and(|due| self.toll.kills < due) && now >= self.rests_until {
-            self.hurt_somebody();
-            self.rests_until = Instant::now() + BREATH;
+        let Some(due) = kills_due else { return };
+        if let Some(outage) = self.outages.look(due) {
+            self.count(name(outage.component), !outage.freezes);
         }
+        if now < self.rests_until {
+            return;
+        }
+        if let Some(idle) = self.who_could_come_to_a_missing_point(due) {
+            self.actors[idle].kill();
+            self.note(idle, true);
+        } else if self.toll.kills < due {
+            self.hurt_somebody(due);
+        } else {
+            return;
+        }
+        self.rests_until = Instant::now() + BREATH;
+    }
+
+    /// Whether broker, engine and everybody else are there.
+    pub fn is_complete(&self) -> bool {
+        let mut actors = self.actors.iter();
+        self.outages.are_over() && actors.all(|actor| actor.is_alive() || actor.has_finished())
+    }
+
+    /// Fail points that were met too seldom for a whole storm.
+    pub fn missing(&self) -> Vec<(&'static str, u64)> {
+        let wanted = self.settings.hits_of_each_fail_point();
+        self.toll.hits.iter().filter(|(_, hits)| **hits < wanted).map(|(name, hits)| (*name, *hits)).collect()
+    }
+
+    /// Judges that everything was done to everybody that a storm consists of.
+    pub fn judge_toll(&self) {
+        println!("{}{}", self.toll, self.outages);
+        self.outages.judge();
+        let missing = self.missing();
+        assert!(missing.is_empty(), "fail points met too seldom: {missing:?}");
     }
 
     /// Freezes those whose name begins so, until [`Self::wake`].
@@ -103,38 +139,58 @@ impl<'a> Supervisor<'a> {
         self.actors.iter().filter(|actor| actor.name.starts_with(prefix)).all(Actor::has_finished)
     }
 
-    fn revive(&mut self, index: usize, arms: bool) {
+    /// Begins a life, armed with the fail point that has been met least, if it is time.
+    fn revive(&mut self, index: usize, kills_due: Option<u64>) {
         let points = self.actors[index].fail_points;
-        let rarest = points.iter().map(|name| self.toll.hits[name]).min().unwrap_or(0);
+        let rarest = points.iter().map(|name| self.expected(name)).min().unwrap_or(0);
         let rarest: Vec<&'static str> =
-            points.iter().copied().filter(|name| self.toll.hits[name] == rarest).collect();
-        let armed = rarest.choose(&mut self.dice).filter(|_| arms).copied();
-        let armed = armed.map(|name| Armed {
-            name,
-            hit: self.dice.random_range(1..=2),
-            freezes: self.dice.random_bool(0.25),
+            points.iter().copied().filter(|name| self.expected(name) == rarest).collect();
+        let armed = rarest.choose(&mut self.dice).copied().zip(kills_due).and_then(|(name, due)| {
+            let is_missing = self.expected(name) < self.hits_due(due);
+            let arms = is_missing || self.toll.kills < due + AHEAD_MAX;
+            let hit = if is_missing { 1 } else { self.dice.random_range(1..=2) };
+            arms.then(|| Armed { name, hit, freezes: self.dice.random_bool(0.25) })
         });
         self.actors[index].live(armed);
     }
 
-    fn hurt_somebody(&mut self) {
-        match self.dice.random_range(0..100) {
-            0..1 => self.hurt_engine(Component::Kafka),
-            1..3 => self.hurt_engine(Component::ClickHouse),
-            _ => {
-                // Who is armed comes to a worse place by itself, if it lives that long.
-                let spares = self.dice.random_bool(0.7);
-                let is_victim = |actor: &Actor| actor.is_awake() && !(spares && actor.is_armed());
-                let victims: Vec<usize> =
-                    (0..self.actors.len()).filter(|index| is_victim(&self.actors[*index])).collect();
-                let Some(victim) = victims.choose(&mut self.dice).copied() else { return };
-                if self.dice.random_bool(0.3) {
-                    self.freeze(victim);
-                } else {
-                    self.actors[victim].kill();
-                    self.note(victim, true);
-                }
-            }
+    /// Hits of a fail point, with those to come of lives that are armed with it.
+    fn expected(&self, name: &str) -> u64 {
+        let armed = self.actors.iter().filter(|actor| actor.armed() == Some(name));
+        self.toll.hits[name] + armed.count() as u64
+    }
+
+    /// How often each fail point must have been met after so many kills.
+    fn hits_due(&self, kills: u64) -> u64 {
+        let wanted = self.settings.hits_of_each_fail_point();
+        (wanted * kills / self.settings.kills.max(1) + 1).min(wanted)
+    }
+
+    /// Whether it is on its way to a fail point that must be met by now.
+    fn is_needed(&self, actor: &Actor, due: u64) -> bool {
+        actor.armed().is_some_and(|name| self.toll.hits[name] < self.hits_due(due))
+    }
+
+    /// Somebody who could be on the way to a fail point to which nobody is, though it must be met by now.
+    fn who_could_come_to_a_missing_point(&self, due: u64) -> Option<usize> {
+        let is_missing = |name: &&str| self.expected(name) < self.hits_due(due);
+        let could = |actor: &Actor| actor.is_awake() && actor.fail_points.iter().any(is_missing);
+        self.actors.iter().position(|actor| could(actor) && !self.is_needed(actor, due))
+    }
+
+    fn hurt_somebody(&mut self, due: u64) {
+        // Who is armed comes to a worse place by itself, if it lives that long.
+        let spares = self.dice.random_bool(0.7);
+        let is_spared = |actor: &Actor| (spares && actor.armed().is_some()) || self.is_needed(actor, due);
+        let victims: Vec<usize> = (0..self.actors.len())
+            .filter(|index| self.actors[*index].is_awake() && !is_spared(&self.actors[*index]))
+            .collect();
+        let Some(victim) = victims.choose(&mut self.dice).copied() else { return };
+        if self.dice.random_bool(0.3) {
+            self.freeze(victim);
+        } else {
+            self.actors[victim].kill();
+            self.note(victim, true);
         }
     }
 
@@ -143,21 +199,6 @@ impl<'a> Supervisor<'a> {
         let pause = Duration::from_millis(self.dice.random_range(100..9_000));
         self.actors[index].freeze(Instant::now() + pause);
         self.note(index, false);
-    }
-
-    fn hurt_engine(&mut self, component: Component) {
-        let name = format!("{component:?}").to_lowercase();
-        if self.dice.random_bool(0.3) {
-            self.stack.freeze(component);
-            std::thread::sleep(Duration::from_millis(self.dice.random_range(100..3_000)));
-            self.stack.thaw(component);
-            self.count(&name, false);
-        } else {
-            self.stack.kill(component);
-            std::thread::sleep(Duration::from_millis(self.dice.random_range(0..1_500)));
-            self.stack.start(component);
-            self.count(&name, true);
-        }
     }
 
     fn note_hit(&mut self, point: &'static str) {

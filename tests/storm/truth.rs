@@ -1,12 +1,13 @@
-//! What is true: computed in the plainest way from what the topic holds, with nothing that the services use to get there.
+//! What is true: computed in the plainest way from what the topic holds, with nothing that the services use to get
+//! there.
 
 use crate::flow::{Flow, ORGS, Poison};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use proto::topics::headers;
 use proto::wire::AiCall;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use system_tests::{FirstWrites, Letter, PARTITIONS, Sums, Winner, date_of};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use system_tests::{FirstWrites, Letter, PARTITIONS, Sums, Told, Winner, date_of};
 
 /// The number of the only source of calls.
 const SOURCE: u64 = 1;
@@ -24,8 +25,10 @@ pub struct Truth {
     pub sent_on: BTreeSet<(i32, i64)>,
     /// Messages in the partition of their organisation: what must be ledger rows, by partition.
     pub rows: BTreeMap<i32, u64>,
-    /// Every event id that the topic holds, and every key of a poison.
-    pub told: HashSet<[u8; 16]>,
+    /// Later messages of calls, by organisation and place: each a repeat or a conflict.
+    pub later: BTreeMap<String, BTreeMap<(i32, i64), Told>>,
+    /// How many messages in the partition of their organisation have an event id.
+    pub told: HashMap<[u8; 16], u64>,
     /// Every key of a poisonous message.
     pub poison_keys: HashSet<String>,
 }
@@ -46,7 +49,6 @@ impl Truth {
         let payload = letter.payload.expect("a call has a payload");
         let call = <AiCall as prost::Message>::decode(payload.as_slice()).expect("a call is one");
         let event_id: [u8; 16] = call.event_id.as_slice().try_into().expect("an event id has 16 bytes");
-        self.told.insert(event_id);
         if let Some(partition) = letter.headers.get(headers::ORIGIN_PARTITION) {
             let offset = &letter.headers[headers::ORIGIN_OFFSET];
             self.sent_on.insert((partition.parse().expect("a number"), offset.parse().expect("a number")));
@@ -57,7 +59,12 @@ impl Truth {
             return;
         }
         *self.rows.entry(home).or_default() += 1;
-        self.calls.note(call, SOURCE << 48 | (letter.offset as u64 + 1));
+        *self.told.entry(event_id).or_default() += 1;
+        let org = call.org_id.clone();
+        let told = self.calls.note(call, SOURCE << 48 | (letter.offset as u64 + 1));
+        if told != Told::First {
+            self.later.entry(org).or_default().insert(place, told);
+        }
     }
 
     /// Makes questions cheap; after the last note.
@@ -72,27 +79,30 @@ impl Truth {
 
     /// Sums of an organisation's calls in `[from_ms, to_ms)` as they are known at a position.
     pub fn sums(&self, org: &str, (from_ms, to_ms): (i64, i64), at: u64) -> Sums {
-        let winners = self.winners(org);
-        let first = winners.partition_point(|winner| winner.at_ms < from_ms);
-        let inside = winners[first..].iter().take_while(|winner| winner.at_ms < to_ms);
         let mut sums = Sums::default();
-        inside.filter(|winner| winner.position <= at).for_each(|winner| sums.add(&winner.call));
+        self.inside(org, (from_ms, to_ms), at).for_each(|winner| sums.add(&winner.call));
         sums
     }
 
-    /// Sums of each value of a dimension, from one day to another, both inclusive.
-    pub fn by(
+    /// An organisation's calls in `[from_ms, to_ms)` as they are known at a position, in the order of their time.
+    pub fn inside(
         &self,
         org: &str,
-        days: (NaiveDate, NaiveDate),
+        (from_ms, to_ms): (i64, i64),
         at: u64,
-        dimension: fn(&Winner, Tz) -> String,
-    ) -> BTreeMap<String, Sums> {
+    ) -> impl Iterator<Item = &Winner> + use<'_> {
+        let winners = self.winners(org);
+        let first = winners.partition_point(|winner| winner.at_ms < from_ms);
+        let inside = winners[first..].iter().take_while(move |winner| winner.at_ms < to_ms);
+        inside.filter(move |winner| winner.position <= at)
+    }
+
+    /// An organisation's calls from one day to another, both inclusive, as they are known at a position.
+    pub fn of_days(&self, org: &str, days: (NaiveDate, NaiveDate), at: u64) -> impl Iterator<Item = &Winner> {
         let zone = zone_of(org);
-        let is_inside = |winner: &&Winner| {
+        self.winners(org).iter().filter(move |winner| {
             winner.position <= at && (days.0..=days.1).contains(&date_of(zone, winner.at_ms))
-        };
-        Sums::by(self.winners(org).iter().filter(is_inside), |winner| dimension(winner, zone))
+        })
     }
 }
 

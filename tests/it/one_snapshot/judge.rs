@@ -3,7 +3,6 @@
 
 use super::answers::Answers;
 use super::question::{BYOK, MEMBER, MODEL, Question, REASON};
-use super::row;
 use super::snapshots::Fresh;
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use proto::wire::AiCall;
@@ -11,7 +10,7 @@ use proto::{Amount, Position};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use system_tests::{
-    FirstWrites, PARTITIONS, Room, Sums, Topic, Winner, date_of, position_of, said_by_name, said_sums,
+    FirstWrites, PARTITIONS, Room, Sums, Topic, Winner, date_of, position_of, row, said_by_name, said_sums,
 };
 
 /// Reads the topic and judges.

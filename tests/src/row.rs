@@ -1,10 +1,10 @@
 //! One call as the log, the file and the truth say it, each in the same words.
 
+use crate::Winner;
 use chrono::DateTime;
 use proto::wire::ai_call::Charge;
 use proto::{Amount, EventId};
 use serde_json::Value;
-use system_tests::Winner;
 
 const COLUMNS: &str = "time (UTC),name,email,reason,provider,model,input tokens,output tokens,credits,byok,\
                        provider cost,currency,event id";
@@ -15,6 +15,9 @@ pub fn name_of(member: &str) -> String {
 }
 
 /// The first message of a call.
+///
+/// # Panics
+/// If it is none.
 pub fn of_winner(winner: &Winner) -> String {
     let call = &winner.call;
     let amount = |text: &str| Amount::parse(text).expect("an amount").to_string();
@@ -38,6 +41,9 @@ pub fn of_winner(winner: &Winner) -> String {
 }
 
 /// A row of the log.
+///
+/// # Panics
+/// If it names a member or a reason otherwise than the directory and the labels do.
 pub fn of_log(row: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let member = &row["member"];
@@ -66,7 +72,10 @@ pub fn time(row: &str) -> &str {
     row.split(',').next().unwrap_or_default()
 }
 
-/// The lines of a file. No value of these tests needs quotes.
+/// The lines of a file without the names of its columns. No value of these tests needs quotes.
+///
+/// # Panics
+/// If it does not end with a whole line, or has other columns.
 pub fn of_csv(file: &str) -> Vec<String> {
     let mut lines = file.strip_suffix("\r\n").expect("a file ends with a line").split("\r\n");
     assert_eq!(lines.next(), Some(COLUMNS));
