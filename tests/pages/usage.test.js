@@ -83,6 +83,25 @@ test('the chart has a bar for each day with credits, a sentence, and a table tha
 
   await page.getByText('Show as table').click();
   const [rows] = await table(page);
+  // Every cell is what the calls of its day add up to, each currency in a column of its own.
+  const headings = await page.locator('#over-time-table thead th').allInnerTexts();
+  const currencies = ['EUR', 'USD'];
+  assert.deepEqual(headings, ['Period', 'Credits', 'Calls', 'Input tokens', 'Output tokens', ...currencies.map((code) => `BYOK cost in ${code}`)]);
+  const cells = rows.map(([day, ...values]) => {
+    const date = dateIn('UTC', Date.parse(`${day} UTC`));
+    const calls = matching(world, { since: date, until: date });
+    const { credits, cost } = totals(calls);
+    const tokens = (field) => `${calls.reduce((total, call) => total + call[field], 0)}`;
+    const told = [credits, `${calls.length}`, tokens('input_tokens'), tokens('output_tokens'), ...currencies.map((code) => cost[code] ?? '0')];
+    return { date, told, read: values.map((value) => exact(value.replace(/^[$€]/, ''))) };
+  });
+  for (const { date, told, read } of cells) assert.deepEqual(read, told, date);
+  // Nothing is drawn of two currencies together.
+  for (const code of currencies) {
+    const costly = cells.filter(({ told }) => told[4 + currencies.indexOf(code)] !== '0');
+    assert.equal(await page.locator(`#cost-${code} .bars rect`).count(), costly.length, code);
+    assert.ok(await page.getByRole('img', { name: new RegExp(`BYOK cost in ${code} a day .*Highest`) }).isVisible());
+  }
   assert.equal(decimal(sum(rows.map(([, credits]) => credits))), totals(matching(world, { range: 'last_month' })).credits);
   assert.equal(rows.filter(([, , calls]) => calls !== '0').length, byDay.length);
   const dates = rows.map(([day]) => dateIn('UTC', Date.parse(`${day} UTC`)));

@@ -152,7 +152,7 @@ pub fn views(answer: &BreakdownsAnswer, seen: &[Seen], state: &State, path: &str
     let by_model = breakdown("model", models.collect(), Palette::of_order(order), Shape::REASONS_AND_MODELS);
     let mut by_member =
         breakdown("member", members.collect(), Palette::default(), Shape::of_members(state.all_members));
-    limit_members(&mut by_member, answer.by_member.len(), state, path);
+    by_member.toggle = toggle(answer.by_member.len(), state, path);
     let titled = |breakdown: Breakdown, title, first_column, last_column| Breakdown {
         title,
         first_column,
@@ -193,15 +193,13 @@ struct Shape {
     calls: bool,
     /// Rows of things with a segment of their own, at most.
     listed: usize,
-    /// Whether one row stands for all that is folded into `Other`.
-    other: bool,
 }
 
 impl Shape {
-    const REASONS_AND_MODELS: Self = Self { calls: false, listed: SEGMENTS_MAX, other: true };
+    const REASONS_AND_MODELS: Self = Self { calls: false, listed: SEGMENTS_MAX };
 
     fn of_members(all: bool) -> Self {
-        Self { calls: true, listed: if all { SEGMENTS_MAX } else { TOP_MEMBERS }, other: !all }
+        Self { calls: true, listed: if all { MEMBERS_MAX } else { TOP_MEMBERS } }
     }
 }
 
@@ -234,11 +232,17 @@ fn breakdown(id: &'static str, sources: Vec<Source<'_>>, mut palette: Palette, s
     // A row for a single one says who it is.
     let listed = if own == shape.listed + 1 { own } else { shape.listed.min(own) };
     let (listed, next) = shown.split_at(listed);
-    let rows: Vec<Row> =
-        listed.iter().enumerate().map(|(tie, source)| row(tie, class_of(source), source)).collect();
-    let further: Vec<Row> = folded.iter().take(FURTHER_MAX).map(|source| row(own, OTHER, source)).collect();
-    let rest = (folded.len() > further.len())
-        .then(|| format!("of {} · Export CSV has all", number(sources.len() as u64)));
+    let (also_listed, folded_rows) = folded.split_at(shape.listed.saturating_sub(own).min(folded.len()));
+    let rows = listed.iter().enumerate().map(|(tie, source)| row(tie, class_of(source), source));
+    let rows: Vec<Row> = rows.chain(also_listed.iter().map(|source| row(own, OTHER, source))).collect();
+    let further = if shape.calls { &[] } else { &folded_rows[..folded_rows.len().min(FURTHER_MAX)] };
+    let further: Vec<Row> = further.iter().map(|source| row(own, OTHER, source)).collect();
+    let in_all = number(sources.len() as u64);
+    let rest = match (also_listed.len(), further.len()) {
+        (0, 0) => None,
+        (0, unfolded) => (folded_rows.len() > unfolded).then(|| format!("of {in_all} · Export CSV has all")),
+        _ => (!folded_rows.is_empty()).then(|| format!("{} of {in_all} · Export CSV has all", rows.len())),
+    };
 
     let folded_credits = total(folded);
     let mut parts: Vec<(&'static str, Amount)> =
@@ -261,9 +265,9 @@ fn breakdown(id: &'static str, sources: Vec<Source<'_>>, mut palette: Palette, s
             next.iter().enumerate().map(|(place, source)| (listed.len() + place, class_of(source)));
         sums.push(sum(format!("Next {}", next.len()), segments.collect(), next));
     }
-    if shape.other && !folded.is_empty() {
-        let label = format!("Other ({})", number(folded.len() as u64));
-        sums.push(sum(label, vec![(own, OTHER)], folded));
+    if !folded_rows.is_empty() {
+        let label = format!("Other ({})", number(folded_rows.len() as u64));
+        sums.push(sum(label, vec![(own, OTHER)], folded_rows));
     }
     Breakdown {
         id,
@@ -280,20 +284,10 @@ fn breakdown(id: &'static str, sources: Vec<Source<'_>>, mut palette: Palette, s
     }
 }
 
-/// The first five, or up to a hundred.
-fn limit_members(breakdown: &mut Breakdown, total: usize, state: &State, path: &str) {
-    if total <= TOP_MEMBERS {
-        return;
-    }
-    let mut further = std::mem::take(&mut breakdown.further);
-    if state.all_members {
-        breakdown.rows.append(&mut further);
-        breakdown.rows.truncate(MEMBERS_MAX);
-    }
-    breakdown.rest = (state.all_members && total > MEMBERS_MAX)
-        .then(|| format!("{MEMBERS_MAX} of {} · Export CSV has all", number(total as u64)));
+/// The link between the first members and all of them, where there are more.
+fn toggle(total: usize, state: &State, path: &str) -> Option<Toggle> {
     let toggled = state.with_all_members(!state.all_members);
-    breakdown.toggle = Some(Toggle {
+    (total > TOP_MEMBERS).then(|| Toggle {
         label: if state.all_members {
             format!("Show top {TOP_MEMBERS}")
         } else {
@@ -301,7 +295,7 @@ fn limit_members(breakdown: &mut Breakdown, total: usize, state: &State, path: &
         },
         href: toggled.link(path),
         expanded: state.all_members,
-    });
+    })
 }
 
 fn total(sources: &[Source<'_>]) -> Amount {

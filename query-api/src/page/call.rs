@@ -155,12 +155,7 @@ async fn view(
 }
 
 impl Found {
-    fn of(
-        told: &Told,
-        names: &Directory,
-        snapshot: &Snapshot,
-        topic_of: impl Fn(u16) -> String,
-    ) -> Self {
+    fn of(told: &Told, names: &Directory, snapshot: &Snapshot, topic_of: impl Fn(u16) -> String) -> Self {
         let first = LogRow::from(&told.first);
         let message = |row| Message::of(row, snapshot);
         let counts = message(&told.first);

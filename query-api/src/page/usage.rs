@@ -1,6 +1,7 @@
 //! Settings → Usage: totals and charts only, compared with the period before.
 
 mod compared;
+mod measure;
 mod over_time;
 mod totals;
 
@@ -28,6 +29,7 @@ use axum::extract::State as FromState;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use compared::Compared;
+use measure::Measure;
 use over_time::{OverTime, Stretch};
 use totals::Totals;
 use warehouse::calendar;
@@ -59,7 +61,9 @@ struct Charts {
     compared: Compared,
     totals: Totals,
     steps: Vec<StepLink>,
-    measures: Vec<OverTime>,
+    drawn: Vec<OverTime>,
+    /// Of the table: every measure, in the order of a row's values.
+    columns: Vec<String>,
     stretches: [Stretch; 2],
 }
 
@@ -139,11 +143,13 @@ pub async fn get(
                 .series
                 .map(|series| {
                     let compared = Compared::of(&series, &snapshot);
+                    let measures = Measure::of(&series);
                     Box::new(Charts {
                         totals: Totals::of(&series),
                         steps: steps(chosen.step, &chosen.period, state, path),
-                        measures: over_time::of(&series, chosen.step, &compared, &snapshot),
-                        stretches: over_time::stretches(&series, chosen.step, &compared, now_ms),
+                        drawn: over_time::of(&series, &measures, chosen.step, &compared, &snapshot),
+                        columns: measures.iter().map(Measure::heading).collect(),
+                        stretches: over_time::stretches(&series, &measures, chosen.step, &compared, now_ms),
                         compared,
                     })
                 })

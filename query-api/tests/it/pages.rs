@@ -254,3 +254,41 @@ async fn assets_may_be_kept_for_ever_and_the_theme_is_kept_in_a_cookie() {
     assert!(chosen.headers()["set-cookie"].to_str().unwrap().starts_with("theme=dark; Path=/"));
     api.stop().await;
 }
+
+/// What a page may take on its way, uncompressed.
+const HTML_BYTES_MAX: usize = 100 * 1024;
+
+#[tokio::test]
+async fn pages_of_an_organisation_with_hundreds_of_members_stay_small() {
+    let mut world = World::new("page_bytes").await;
+    world.organisation("acme", "Europe/Berlin").await;
+    for number in 0..300 {
+        let name = format!("Maximiliane-{number} von Hohenstein");
+        world.member("acme", &format!("0190a000-0000-7000-8000-{number:012}"), &name, false).await;
+    }
+    let now = service::clock::now_ms();
+    let calls = (0..600).map(|number| {
+        let member = format!("0190a000-0000-7000-8000-{:012}", number % 300);
+        let call = call().org("acme").at_ms(now - number * 1_000).member(&member);
+        let call = call.model("anthropic", &format!("claude-opus-{}-20260101", number % 60));
+        match number % 10 {
+            0 => call.byok("0.001234567891", ["USD", "EUR", "CHF", "GBP"][number as usize / 10 % 4]).build(),
+            _ => call.credits("1234.567891").build(),
+        }
+    });
+    world.append(&calls.collect::<Vec<_>>(), now).await;
+    let api = Api::of(&world, &["acme"]).await;
+
+    let chosen: String = (0..40).map(|n| format!("&member=0190a000-0000-7000-8000-{n:012}")).collect();
+    for query in [String::new(), "&members=all".to_owned(), chosen.clone(), format!("&members=all{chosen}")] {
+        for (path, rest) in [(AUDIT, ""), ("/orgs/acme/settings/usage", "&by=day")] {
+            let address = format!("{path}?range=last_30_days{rest}{query}");
+            let html = page(&api, &address, 200).await;
+            assert!(text(&html).contains("Maximiliane-1 von Hohenstein"), "{address}");
+            assert!(html.len() <= HTML_BYTES_MAX, "{} bytes: {address:.80}", html.len());
+        }
+    }
+    let all = text(&page(&api, &format!("{AUDIT}?range=last_30_days&members=all"), 200).await);
+    assert!(all.contains("of 300 · Export CSV has all"), "{all}");
+    api.stop().await;
+}

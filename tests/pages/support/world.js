@@ -4,7 +4,7 @@
 import { addDays, dateIn, monthBefore } from './model.js';
 
 const LONG_NAME = `Maximiliane ${'von und zu Hohenstein-'.repeat(6)}Ende`;
-const LONG_EMAIL = `${'long.'.repeat(57)}x@acme.example`;
+const LONG_EMAIL = `${'long.'.repeat(57)}xy@acme.example`;
 
 const MEMBERS = [
   ['ada', 'Ada Lovelace', 'ada@acme.example'],

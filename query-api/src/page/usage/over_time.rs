@@ -1,25 +1,23 @@
-//! Credits, calls and tokens over time: for each a sentence, a chart, and a table that says all of it.
+//! Credits, calls, tokens and BYOK cost over time: for each a sentence, a chart, and a table that says all of it.
 
 use super::compared::{Compared, begun};
-use super::totals::whole_number;
+use super::measure::Measure;
 use crate::ask::{Point, Series, Step};
 use crate::page::chart::{Bar, Chart, Plot, Width};
 use crate::page::pill::Pill;
-use crate::page::words::{MINUS, day, days, decimal};
+use crate::page::words::{MINUS, day, days};
 use crate::snapshot::Snapshot;
-use crate::sums::Sums;
 use proto::Amount;
+use std::cmp::Reverse;
 use warehouse::calendar;
 
 /// One measure over time.
 #[derive(Debug)]
 pub struct OverTime {
     /// For the parts' names in the page: `credits`.
-    pub id: &'static str,
+    pub id: String,
     /// `Credits a day`.
     pub title: String,
-    /// `Credits`.
-    pub heading: String,
     /// `12,480.5 credits in 14 days, up 8.1% from 1 Oct – 14 Oct 2026. Highest: 1,902 on 4 Nov 2026.`
     pub sentence: String,
     /// The picture.
@@ -72,38 +70,32 @@ impl OverTime {
     }
 }
 
-struct Measure {
-    id: &'static str,
-    noun: &'static str,
-    value: fn(&Sums) -> Amount,
-    whole: bool,
-}
-
-const MEASURES: [Measure; 4] = [
-    Measure { id: "credits", noun: "credit", value: |sums| sums.credits, whole: false },
-    Measure { id: "calls", noun: "call", value: |sums| whole_number(sums.calls), whole: true },
-    Measure {
-        id: "input-tokens",
-        noun: "input token",
-        value: |sums| whole_number(sums.input_tokens),
-        whole: true,
-    },
-    Measure {
-        id: "output-tokens",
-        noun: "output token",
-        value: |sums| whole_number(sums.output_tokens),
-        whole: true,
-    },
-];
-
+/// Charts of BYOK cost at most, the currencies of most calls; the table has all.
+const COST_CHARTS_MAX: usize = 3;
 const HEIGHT_LARGE: u32 = 220;
 const HEIGHT_SMALL: u32 = 140;
 /// The value of the highest bar stands this far above it.
 const ABOVE_PEAK: u32 = 6;
 
-/// All measures of a series.
-pub fn of(series: &Series, step: Step, compared: &Compared, snapshot: &Snapshot) -> Vec<OverTime> {
-    MEASURES.iter().map(|measure| over_time(measure, series, step, compared, snapshot)).collect()
+/// The charts of a series.
+pub fn of(
+    series: &Series,
+    measures: &[Measure],
+    step: Step,
+    compared: &Compared,
+    snapshot: &Snapshot,
+) -> Vec<OverTime> {
+    let totals = series.totals();
+    let calls_in = |measure: &&Measure| match measure {
+        Measure::Cost(currency) => totals.byok.get(currency).map(|byok| byok.calls),
+        _ => None,
+    };
+    let mut costs: Vec<&Measure> = measures.iter().filter(|measure| calls_in(measure).is_some()).collect();
+    costs.sort_by_key(|measure| Reverse(calls_in(measure)));
+    costs.truncate(COST_CHARTS_MAX);
+    let is_drawn = |measure: &&Measure| !matches!(measure, Measure::Cost(_)) || costs.contains(measure);
+    let drawn = measures.iter().filter(is_drawn);
+    drawn.map(|measure| over_time(measure, series, step, compared, snapshot)).collect()
 }
 
 fn over_time(
@@ -115,36 +107,33 @@ fn over_time(
 ) -> OverTime {
     let now_ms = snapshot.as_of.now_ms;
     let shown = begun(&series.points, now_ms);
-    let values_of = |points: &[Point]| -> Vec<Amount> {
-        points.iter().map(|point| (measure.value)(&point.sums)).collect()
-    };
+    let values_of =
+        |points: &[Point]| -> Vec<Amount> { points.iter().map(|point| measure.value(&point.sums)).collect() };
     let (values, previous) = (values_of(shown), values_of(&series.previous_points));
     let unfinished = shown.last().is_some_and(|point| now_ms < point.span.to_ms);
-    let large = measure.id == "credits";
+    let large = *measure == Measure::Credits;
     let chart = Chart::of(&Plot {
         width: match step {
             Step::Day => Width::Day,
             Step::Month => Width::Month,
         },
         height: if large { HEIGHT_LARGE } else { HEIGHT_SMALL },
-        whole: measure.whole,
+        whole: measure.is_whole(),
         days: &series.points.iter().map(|point| point.since).collect::<Vec<_>>(),
         values: &values,
         unfinished,
         previous: &previous,
     });
     let highest = chart.peak.and_then(|place| Some((shown.get(place)?, *values.get(place)?)));
-    let heading = format!("{}s", capitalised(measure.noun));
     OverTime {
-        id: measure.id,
-        title: format!("{heading} a {}", step_noun(step)),
-        heading,
+        id: measure.id(),
+        title: format!("{} a {}", measure.heading(), step_noun(step)),
         sentence: sentence(measure, series, step, compared, highest),
-        peak: peak(&chart, highest.map(|(_, value)| value)),
+        peak: peak(&chart, highest.map(|(_, value)| measure.written(value))),
         titles: shown
             .iter()
             .zip(&values)
-            .map(|(point, value)| format!("{}: {}", days_of(point, step), decimal(*value)))
+            .map(|(point, value)| format!("{}: {}", days_of(point, step), measure.written(*value)))
             .collect(),
         chart,
         large,
@@ -158,30 +147,27 @@ fn sentence(
     compared: &Compared,
     highest: Option<(&Point, Amount)>,
 ) -> String {
-    let (now, before) = ((measure.value)(&series.totals()), (measure.value)(&series.previous_totals()));
+    let (now, before) = (measure.value(&series.totals()), measure.value(&series.previous_totals()));
     let pill = Pill::between(before, now);
     let change = match (pill.arrow, pill.text.as_str()) {
         (true, text) => format!("{} {} from", pill.class, text.replace(['+', MINUS], "")),
         (false, "new") => "none in".to_owned(),
         (false, _) => "the same as in".to_owned(),
     };
-    let noun = measure.noun;
-    let plural = if now == whole_number(1) { "" } else { "s" };
-    let told =
-        format!("{} {noun}{plural} in {}, {change} {}.", decimal(now), compared.length, compared.previous);
+    let told = format!("{} in {}, {change} {}.", measure.told(now), compared.length, compared.previous);
     let place = match step {
         Step::Day => "on",
         Step::Month => "in",
     };
     match highest {
         Some((point, value)) => {
-            format!("{told} Highest: {} {place} {}.", decimal(value), days_of(point, step))
+            format!("{told} Highest: {} {place} {}.", measure.written(value), days_of(point, step))
         }
         None => told,
     }
 }
 
-fn peak(chart: &Chart, highest: Option<Amount>) -> Option<Peak> {
+fn peak(chart: &Chart, highest: Option<String>) -> Option<Peak> {
     let place = chart.peak?;
     let bar = chart.bars.iter().find(|bar| bar.place == place)?;
     let anchor = match (place * 5 < chart.places, (place + 1) * 5 > chart.places * 4) {
@@ -194,15 +180,21 @@ fn peak(chart: &Chart, highest: Option<Amount>) -> Option<Peak> {
         "end" => bar.end.clone(),
         _ => bar.middle.clone(),
     };
-    Some(Peak { x, y: bar.y.saturating_sub(ABOVE_PEAK), text: decimal(highest?), anchor })
+    Some(Peak { x, y: bar.y.saturating_sub(ABOVE_PEAK), text: highest?, anchor })
 }
 
 /// Both periods as rows.
-pub fn stretches(series: &Series, step: Step, compared: &Compared, now_ms: i64) -> [Stretch; 2] {
+pub fn stretches(
+    series: &Series,
+    measures: &[Measure],
+    step: Step,
+    compared: &Compared,
+    now_ms: i64,
+) -> [Stretch; 2] {
     let row = |point: &Point| Row {
         days: days_of(point, step),
         so_far: now_ms < point.span.to_ms,
-        values: MEASURES.iter().map(|measure| decimal((measure.value)(&point.sums))).collect(),
+        values: measures.iter().map(|measure| measure.written(measure.value(&point.sums))).collect(),
     };
     let stretch = |days: &String, points: &[Point]| Stretch {
         days: days.clone(),
@@ -230,17 +222,11 @@ fn step_noun(step: Step) -> &'static str {
     }
 }
 
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| format!("{}{}", first.to_ascii_uppercase(), letters.as_str()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::period::{Period, Span};
+    use crate::sums::Sums;
     use warehouse::calendar::Tz;
 
     fn point(since: &str, until: &str, credits: &str) -> Point {
@@ -274,7 +260,7 @@ mod tests {
         };
         let highest = now.iter().map(|point| (point, point.sums.credits)).max_by_key(|(_, credits)| *credits);
         let highest = highest.filter(|(_, credits)| *credits > Amount::ZERO);
-        sentence(&MEASURES[0], &series, Step::Day, &compared, highest)
+        sentence(&Measure::Credits, &series, Step::Day, &compared, highest)
     }
 
     #[test]
@@ -302,6 +288,15 @@ mod tests {
         ] {
             assert_eq!(sentence_of(&days(now.0, now.1), &days(before.0, before.1)), told);
         }
+    }
+
+    #[test]
+    fn provider_cost_is_told_in_its_currency() {
+        let cost = Measure::Cost("USD".to_owned());
+        let amount = Amount::parse("4.18").unwrap();
+        assert_eq!((cost.id(), cost.heading()), ("cost-USD".to_owned(), "BYOK cost in USD".to_owned()));
+        assert_eq!((cost.written(amount), cost.told(amount)), ("$4.18".to_owned(), "$4.18".to_owned()));
+        assert_eq!(Measure::Calls.told(Amount::parse("1").unwrap()), "1 call");
     }
 
     #[test]
