@@ -1,6 +1,7 @@
 //! The metrics of the rollup worker.
 
 use crate::level::Level;
+use crate::queries::ToldAgain;
 use std::time::Duration;
 
 /// Buckets computed and stored. Label `level`. Stands still only while no bucket ends and no late call comes.
@@ -24,6 +25,11 @@ pub const STEPS_TOTAL: &str = "rollup_steps_total";
 /// frontiers. Includes what belongs to running buckets.
 pub const POSITIONS_BEHIND: &str = "rollup_positions_behind";
 
+/// Messages that told again of a call, found in the quarter hours that were computed, each once. Label `kind`: `repeat`
+/// (the same content) or `conflict` (another). No total moves by them. Conflicts mean that a copilot tells two things
+/// under one event id: `warehouse anomalies` lists them.
+pub const TOLD_AGAIN_TOTAL: &str = "rollup_told_again_total";
+
 /// Describes all metrics to the recorder.
 pub(crate) fn describe() {
     ::metrics::describe_counter!(BUCKETS_COMPUTED_TOTAL, "buckets computed and stored");
@@ -32,11 +38,19 @@ pub(crate) fn describe() {
     ::metrics::describe_histogram!(STEP_SECONDS, "duration of a step");
     ::metrics::describe_counter!(STEPS_TOTAL, "steps done");
     ::metrics::describe_gauge!(POSITIONS_BEHIND, "positions between bookmarks and frontiers");
+    ::metrics::describe_counter!(TOLD_AGAIN_TOTAL, "messages that told again of a call");
+    told_again(ToldAgain::default());
 }
 
 pub(crate) fn computed(level: Level, buckets: usize, took: Duration) {
     ::metrics::counter!(BUCKETS_COMPUTED_TOTAL, "level" => level.name()).increment(buckets as u64);
     ::metrics::histogram!(COMPUTE_SECONDS, "level" => level.name()).record(took);
+}
+
+/// Also with nothing to tell: an alert on a rate needs the series from the start.
+pub(crate) fn told_again(ToldAgain { repeats, conflicts }: ToldAgain) {
+    ::metrics::counter!(TOLD_AGAIN_TOTAL, "kind" => "repeat").increment(repeats);
+    ::metrics::counter!(TOLD_AGAIN_TOTAL, "kind" => "conflict").increment(conflicts);
 }
 
 pub(crate) fn waiting(level: Level, buckets: usize) {

@@ -83,6 +83,26 @@ pub struct Size {
     pub ledger_rows: u64,
 }
 
+/// Number of calls that the stored row of a quarter hour counts.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Deserialize)]
+pub struct Counted {
+    /// The organisation.
+    pub org_id: String,
+    /// Start of the quarter hour, in Unix seconds.
+    pub quarter: u32,
+    /// Calls, each once.
+    pub calls: u64,
+}
+
+/// Messages that told again of a call. They change no number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Row, Deserialize)]
+pub struct ToldAgain {
+    /// With the same content.
+    pub repeats: u64,
+    /// With another content.
+    pub conflicts: u64,
+}
+
 /// The bookmark of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
 pub struct Bookmark {
@@ -188,6 +208,25 @@ pub(crate) async fn stored(
 pub(crate) async fn sizes(warehouse: &Warehouse, request: &Request) -> Result<Vec<Size>, WarehouseError> {
     let query = request.bind(warehouse.read(include_str!("../sql/sizes.sql")));
     warehouse.fetch_all("counting ledger rows", query).await
+}
+
+/// The calls that the stored rows of quarter hours count; those without a row are left out.
+pub(crate) async fn calls_of(
+    warehouse: &Warehouse,
+    request: &Request,
+) -> Result<Vec<Counted>, WarehouseError> {
+    let query = request.bind(warehouse.read(include_str!("../sql/calls_of.sql")));
+    warehouse.fetch_all("reading how many calls were counted", query).await
+}
+
+/// The messages of quarter hours that told again of a call, behind one position a bucket in the order of the request.
+pub(crate) async fn told_again(
+    warehouse: &Warehouse,
+    request: &Request,
+    sinces: &[u64],
+) -> Result<ToldAgain, WarehouseError> {
+    let query = request.bind(warehouse.read(include_str!("../sql/told_again.sql"))).param("sinces", sinces);
+    warehouse.fetch_one("counting repeats and conflicts", query).await
 }
 
 /// Organisations with a zone other than UTC, and its name.

@@ -11,15 +11,16 @@ use crate::level::Level;
 use crate::metrics;
 use crate::organisations::Organisations;
 use crate::plan::{self, Plan, SLOTS_MAX};
-use crate::queries;
+use crate::queries::{self, ToldAgain};
 use crate::request::Request;
 use crate::settings::WorkerSettings;
 use crate::statement::{Fold, statement};
 use crate::worklist::{Bucket, Due};
 use hashbrown::HashMap;
+use proto::Position;
 use service::shutdown::Shutdown;
 use std::time::Instant;
-use warehouse::calendar::Tz;
+use warehouse::calendar::{Interval, Tz};
 use warehouse::{Warehouse, WarehouseError, row_is_usable};
 
 /// Most days of one statement: each has up to 100 slots.
@@ -49,7 +50,8 @@ enum Outcome {
 }
 
 impl Recompute<'_> {
-    /// Those of the buckets whose stored row fails the rule at the frontier.
+    /// Those of the buckets whose stored row fails the rule at the frontier, each with the position that its row was cut
+    /// at, which is zero where there is none.
     ///
     /// # Errors
     /// ClickHouse's.
@@ -57,7 +59,7 @@ impl Recompute<'_> {
         &self,
         level: Level,
         due: Vec<Due>,
-    ) -> Result<Vec<Bucket>, WarehouseError> {
+    ) -> Result<Vec<(Bucket, Position)>, WarehouseError> {
         let mut open = Vec::new();
         for piece in self.pieces(due, |due| due.bucket, |_| 0, self.settings.buckets_per_statement) {
             let buckets: Vec<Bucket> = piece.iter().map(|due| due.bucket).collect();
@@ -65,14 +67,14 @@ impl Recompute<'_> {
             let stored = queries::stored(self.warehouse, level, &request).await?;
             let through: HashMap<_, _> =
                 stored.iter().map(|row| ((row.org_id.as_str(), row.interval()), row.through())).collect();
-            let is_open = |due: &&Due| {
+            open.extend(piece.iter().filter_map(|due| {
                 let Bucket { org, interval } = due.bucket;
                 let partition = self.organisations.partition(org, self.frontiers.count());
                 let at = self.frontiers.partitions[partition].at;
-                let through = through.get(&(self.organisations.id(org), interval));
-                through.is_none_or(|through| !row_is_usable(*through, Some(due.last_touch), at))
-            };
-            open.extend(piece.iter().filter(is_open).map(|due| due.bucket));
+                let through = through.get(&(self.organisations.id(org), interval)).copied();
+                let is_open = through.is_none_or(|through| !row_is_usable(through, Some(due.last_touch), at));
+                is_open.then_some((due.bucket, through.unwrap_or(Position::ZERO)))
+            }));
         }
         Ok(open)
     }
@@ -112,6 +114,45 @@ impl Recompute<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Messages that told again of a call of these quarter hours, which were computed just now. Each bucket comes with the
+    /// position that it was cut at before: what lies up to there was counted then.
+    ///
+    /// # Errors
+    /// ClickHouse's.
+    pub async fn told_again(&self, quarters: Vec<(Bucket, Position)>) -> Result<ToldAgain, WarehouseError> {
+        let most = self.settings.buckets_per_statement;
+        let mut told = ToldAgain::default();
+        for piece in self.pieces(quarters, |(bucket, _)| *bucket, |_| 0, most) {
+            let buckets: Vec<Bucket> = piece.iter().map(|(bucket, _)| *bucket).collect();
+            let rows = self.ledger_rows(&buckets).await?;
+            let counted = queries::calls_of(self.warehouse, &self.request(&buckets)).await?;
+            let calls: HashMap<(&str, i64), u64> =
+                counted.iter().map(|row| ((row.org_id.as_str(), row.quarter.into()), row.calls)).collect();
+            let rows_of = |(bucket, _): &(Bucket, Position)| rows.get(bucket).copied().unwrap_or_default();
+            let has_more_rows_than_calls = |quarter: &(Bucket, Position)| {
+                let key = (self.organisations.id(quarter.0.org), quarter.0.interval.starts_at);
+                rows_of(quarter) > calls.get(&key).copied().unwrap_or_default()
+            };
+            let suspects = piece.into_iter().filter(has_more_rows_than_calls).collect();
+            for piece in self.pieces(suspects, |(bucket, _)| *bucket, rows_of, most) {
+                let since: HashMap<(&str, Interval), Position> = (piece.iter())
+                    .map(|(bucket, since)| ((self.organisations.id(bucket.org), bucket.interval), *since))
+                    .collect();
+                let request = self.request(&piece.iter().map(|(bucket, _)| *bucket).collect::<Vec<_>>());
+                let since_of = |(place, interval): &(u64, Interval)| {
+                    let org = request.orgs[*place as usize - 1].as_str();
+                    since.get(&(org, *interval)).copied().unwrap_or(Position::ZERO).as_u64()
+                };
+                let sinces: Vec<u64> = request.buckets.iter().map(since_of).collect();
+                let ToldAgain { repeats, conflicts } =
+                    queries::told_again(self.warehouse, &request, &sinces).await?;
+                told.repeats += repeats;
+                told.conflicts += conflicts;
+            }
+        }
+        Ok(told)
     }
 
     async fn insert(&self, level: Level, buckets: &[Bucket]) -> Result<Outcome, WarehouseError> {

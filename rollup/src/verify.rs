@@ -49,6 +49,12 @@ const PASSES_AT_ONCE_MAX: usize = 4;
 const ROWS_AT_ONCE: u64 = 20_000_000;
 /// Most organisations that are gone through together.
 const ORGS_AT_ONCE: usize = 1000;
+/// Rows of the ledger and of touches in one block.
+const ROWS_PER_BLOCK: u64 = 32_768;
+/// Rows of days and months in one block: each can hold thousands of cells.
+const BUCKETS_PER_BLOCK: u64 = 128;
+/// Cells in one block of quarter hours, on average. Small blocks cost more than their rows.
+const CELLS_PER_BLOCK: u64 = 50_000;
 
 /// Verifies what is selected, and returns the counts. Batches are counted only when everything is selected.
 ///
@@ -150,6 +156,7 @@ fn beyond_frontier<'a>(
 struct Extent {
     org_id: String,
     ledger_rows: u64,
+    quarter_rows: u64,
     since: i64,
     until: i64,
 }
@@ -193,6 +200,13 @@ fn runs(extents: Vec<Extent>, rows: u64) -> Vec<Vec<Extent>> {
         }
     }
     runs
+}
+
+/// How many rows of quarter hours a block is to hold. A quarter hour has at most as many cells as calls.
+fn quarters_per_block(run: &[Extent]) -> u64 {
+    let sum = |of: fn(&Extent) -> u64| run.iter().map(of).sum::<u64>();
+    let calls_per_quarter = sum(|extent| extent.ledger_rows) / sum(|extent| extent.quarter_rows).max(1);
+    (CELLS_PER_BLOCK / calls_per_quarter.max(1)).clamp(BUCKETS_PER_BLOCK, ROWS_PER_BLOCK)
 }
 
 /// The spans of a run, each within a month of UTC, in Unix seconds: `[since, until)`. The tables are cut by months, so a
@@ -245,14 +259,19 @@ impl Pass {
         since: i64,
         until: i64,
     ) -> anyhow::Result<()> {
-        let mut calls: Stream<Call> =
-            self.stream("reading the ledger", include_str!("../sql/verify_ledger.sql"), since, until)?;
-        let mut touches: Stream<Touch> =
-            self.stream("reading the touches", include_str!("../sql/verify_touches.sql"), since, until)?;
+        let span = (since, until);
+        let sql = include_str!("../sql/verify_ledger.sql");
+        let mut calls: Stream<Call> = self.stream("reading the ledger", sql, ROWS_PER_BLOCK, span)?;
+        let sql = include_str!("../sql/verify_touches.sql");
+        let mut touches: Stream<Touch> = self.stream("reading the touches", sql, ROWS_PER_BLOCK, span)?;
         let mut levels: Vec<(Level, Stream<Row>)> = Vec::new();
         for level in Level::ALL {
             let sql = include_str!("../sql/verify_rows.sql").replace("<table>", level.table());
-            levels.push((level, self.stream("reading rollups", &sql, since, until)?));
+            let rows_per_block = match level {
+                Level::Quarter => quarters_per_block(&self.run),
+                Level::Day | Level::Month => BUCKETS_PER_BLOCK,
+            };
+            levels.push((level, self.stream("reading rollups", &sql, rows_per_block, span)?));
         }
         loop {
             calls.fill(&mut sweep.texts).await?;
@@ -298,14 +317,14 @@ impl Pass {
         &self,
         doing: &'static str,
         sql: &str,
-        since: i64,
-        until: i64,
+        rows_per_block: u64,
+        (since, until): (i64, i64),
     ) -> Result<Stream<T>, WarehouseError> {
         let org_id = |extent: Option<&Extent>| extent.map(|extent| extent.org_id.clone()).unwrap_or_default();
         let query = self
             .warehouse
             .read(sql)
-            .with_setting("max_block_size", T::ROWS_PER_BLOCK)
+            .with_setting("max_block_size", rows_per_block.to_string())
             .param("first_org", org_id(self.run.first()))
             .param("last_org", org_id(self.run.last()))
             .param("orgs", &self.selection.orgs)

@@ -14,6 +14,7 @@ use crate::settings::WorkerSettings;
 use crate::worklist::{Bucket, Worklist};
 use crate::zones::Zones;
 use proto::Position;
+use service::error::chain;
 use service::failpoint;
 use service::shutdown::Shutdown;
 use std::time::{Duration, Instant};
@@ -210,8 +211,15 @@ impl Worker {
         let asked: Vec<Bucket> = due.iter().map(|due| due.bucket).collect();
         let open = recompute.without_usable_row(level, due).await?;
         let mut count = 0;
-        recompute.compute(level, open.clone(), |stored| count += stored).await?;
-        let is_open: hashbrown::HashSet<Bucket> = open.into_iter().collect();
+        let is_open: hashbrown::HashSet<Bucket> = open.iter().map(|(bucket, _)| *bucket).collect();
+        recompute.compute(level, is_open.iter().copied().collect(), |stored| count += stored).await?;
+        if level == Level::Quarter && count == open.len() {
+            // Operators' knowledge, no part of any answer: not worth another try.
+            match recompute.told_again(open).await {
+                Ok(told) => metrics::told_again(told),
+                Err(error) => tracing::warn!(error = chain(&error), "repeats and conflicts were not counted"),
+            }
+        }
         for bucket in asked.iter().filter(|bucket| !is_open.contains(*bucket)) {
             self.worklist.done(level, bucket);
         }

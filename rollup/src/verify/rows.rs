@@ -11,9 +11,6 @@ use warehouse::calendar::Interval;
 
 /// A row that can be read from a block.
 pub trait FromBlock: Sized {
-    /// How many rows a block is to hold, as the value of a setting.
-    const ROWS_PER_BLOCK: &'static str;
-
     /// Appends all rows of a block.
     ///
     /// # Errors
@@ -94,8 +91,6 @@ impl Default for Row {
 }
 
 impl FromBlock for Call {
-    const ROWS_PER_BLOCK: &'static str = "32768";
-
     fn read(block: &Block, texts: &mut Texts, rows: &mut Vec<Self>) -> Result<(), Error> {
         let mut org_id = column::<Text>(block, "org_id")?;
         let mut occurred_at = column::<Milliseconds>(block, "occurred_at")?;
@@ -146,8 +141,6 @@ impl FromBlock for Call {
 }
 
 impl FromBlock for Touch {
-    const ROWS_PER_BLOCK: &'static str = "32768";
-
     fn read(block: &Block, texts: &mut Texts, rows: &mut Vec<Self>) -> Result<(), Error> {
         let mut org_id = column::<Text>(block, "org_id")?;
         let mut quarter = column::<Seconds>(block, "quarter")?;
@@ -170,9 +163,6 @@ impl FromBlock for Touch {
 }
 
 impl FromBlock for Row {
-    // A row can hold thousands of cells.
-    const ROWS_PER_BLOCK: &'static str = "128";
-
     fn read(block: &Block, texts: &mut Texts, rows: &mut Vec<Self>) -> Result<(), Error> {
         let mut org_id = column::<Text>(block, "org_id")?;
         let mut starts_at = column::<Seconds>(block, "starts_at")?;

@@ -365,16 +365,18 @@ impl<W: Write> Sweep<W> {
             return Ok(());
         }
         self.summary.rows += 1;
-        let bucket = format!(
-            "{} {} to {} of {:?}, generation {}, through {}",
-            level.name(),
-            time(row.interval.starts_at),
-            time(row.interval.ends_at),
-            self.texts.text(org),
-            row.generation,
-            row.through
-        );
-        for difference in row_differences(row, expected, &self.texts, &bucket) {
+        let bucket = || {
+            format!(
+                "{} {} to {} of {:?}, generation {}, through {}",
+                level.name(),
+                time(row.interval.starts_at),
+                time(row.interval.ends_at),
+                self.texts.text(org),
+                row.generation,
+                row.through
+            )
+        };
+        for difference in row_differences(row, expected, &self.texts, bucket) {
             self.common.add(difference)?;
         }
         Ok(())
@@ -408,7 +410,14 @@ fn touch_difference(
 }
 
 /// Everything that is wrong with a row.
-fn row_differences(row: &Row, expected: &Cells, texts: &Texts, bucket: &str) -> Vec<Difference> {
+///
+/// `bucket` names it; hardly ever anything is to be named.
+fn row_differences(
+    row: &Row,
+    expected: &Cells,
+    texts: &Texts,
+    bucket: impl Fn() -> String,
+) -> Vec<Difference> {
     let mut differences = Vec::new();
     let mut add = |kind, place: String, expected: String, found: String| {
         differences.push(Difference { kind, place, expected, found });
@@ -430,17 +439,18 @@ fn row_differences(row: &Row, expected: &Cells, texts: &Texts, bucket: &str) -> 
             .chain(expected.keys().filter(|key| !found.contains_key(*key)).copied())
             .collect();
         wrong.sort_unstable_by_key(|key| key.map(|number| texts.text(number)));
+        let bucket = bucket();
         for key in wrong.iter().take(CELLS_SHOWN_MAX) {
             let sums = |cells: &HashMap<CellKey, Sums>| cells.get(key).map_or_else(nothing, Sums::to_string);
             add("cell", format!("{bucket}: {}", shown(key, texts)), sums(expected), sums(&found));
         }
         if wrong.len() > CELLS_SHOWN_MAX {
             let more = wrong.len() - CELLS_SHOWN_MAX;
-            add("cell", bucket.to_owned(), "no difference".into(), format!("{more} more cells that differ"));
+            add("cell", bucket, "no difference".into(), format!("{more} more cells that differ"));
         }
     }
     if !is_sorted {
-        add("cells_unsorted", bucket.to_owned(), "each cell once, in order".into(), "another order".into());
+        add("cells_unsorted", bucket(), "each cell once, in order".into(), "another order".into());
     }
     let mut totals = row.cells.iter().fold(Sums::default(), |mut totals, (_, sums)| {
         totals.add(sums);
@@ -448,7 +458,7 @@ fn row_differences(row: &Row, expected: &Cells, texts: &Texts, bucket: &str) -> 
     });
     totals.provider_cost = 0;
     if totals != row.totals {
-        add("totals", bucket.to_owned(), format!("{totals}, as in the cells"), row.totals.to_string());
+        add("totals", bucket(), format!("{totals}, as in the cells"), row.totals.to_string());
     }
     differences
 }

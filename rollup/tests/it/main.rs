@@ -7,6 +7,7 @@ mod levels;
 mod outage;
 mod rebuild;
 mod routes;
+mod told_again;
 mod verify;
 mod workers;
 mod world;
