@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 export CARGO_TARGET_DIR := $(shell . deploy/local/target.sh && printf %s "$$CARGO_TARGET_DIR")
 
-.PHONY: help demo down test test-unit storm snapshots fmt lint docs bench clean screenshots
+.PHONY: help demo down test test-unit model storm snapshots fmt lint docs bench clean screenshots
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ test: ## all tests on the real engines, which are started and stopped on free po
 
 test-unit: ## only the tests that need no engine
 	cargo test --workspace --lib --bins
+
+model: ## many random runs of the protocol's rules, and each rule removed in turn: SEED=… RUNS=100000
+	MODEL_SEED=$(SEED) MODEL_RUNS=$(or $(RUNS),100000) cargo test -p system-tests --test model -- --nocapture
 
 storm: ## a long kill storm: SEED=… EVENTS=1000000 KILLS=500 SECONDS=900
 	STORM_SEED=$(SEED) STORM_EVENTS=$(or $(EVENTS),1000000) STORM_KILLS=$(or $(KILLS),500) STORM_SECONDS=$(or $(SECONDS),900) \
