@@ -16,6 +16,8 @@ fn config(settings: &KafkaSettings, defaults: &[(&str, String)], fixed: &[(&str,
     let mut config = ClientConfig::new();
     // librdkafka's own reports of a broker that is away repeat several times a second; health and the retry log say it.
     config.set("log.connection.close", "false").set_log_level(RDKafkaLogLevel::Warning);
+    // How long a connection stays in use on which no answer comes. A half-open one is noticed by nothing else.
+    config.set("socket.timeout.ms", settings.timeout.get().as_millis().to_string());
     for (name, value) in defaults {
         config.set(*name, value);
     }
@@ -32,9 +34,10 @@ fn config(settings: &KafkaSettings, defaults: &[(&str, String)], fixed: &[(&str,
     config
 }
 
-/// The consumer of the group.
-pub fn group_consumer(settings: &KafkaSettings) -> ClientConfig {
-    let defaults = [
+/// How messages are fetched ahead. By the library's own defaults a queue of a hundred thousand messages is full, and a full
+/// one is looked at again after a second: so a reader would wait most of the time.
+fn fetching(settings: &KafkaSettings) -> [(&'static str, String); 6] {
+    [
         // The queue is bounded in bytes; the bound in messages must not end it earlier.
         ("queued.max.messages.kbytes", (settings.queue_bytes_max.get() / 1024).to_string()),
         ("queued.min.messages", "10000000".to_owned()),
@@ -42,6 +45,12 @@ pub fn group_consumer(settings: &KafkaSettings) -> ClientConfig {
         ("fetch.wait.max.ms", "100".to_owned()),
         ("fetch.message.max.bytes", "1048576".to_owned()),
         ("fetch.max.bytes", "8388608".to_owned()),
+    ]
+}
+
+/// The consumer of the group.
+pub fn group_consumer(settings: &KafkaSettings) -> ClientConfig {
+    let defaults = [
         // How soon a worker hears that another came or left; measured with one a second: partitions stand still for 2.2 s
         // at most, and for 4 s with the beat of 1 s.
         ("heartbeat.interval.ms", "200".to_owned()),
@@ -50,6 +59,7 @@ pub fn group_consumer(settings: &KafkaSettings) -> ClientConfig {
         ("session.timeout.ms", "10000".to_owned()),
         ("check.crcs", "true".to_owned()),
     ];
+    let defaults = [fetching(settings).as_slice(), &defaults].concat();
     let fixed = [
         ("group.id", settings.group_id.as_str()),
         // The ledger knows where to start, Kafka does not.
@@ -83,7 +93,7 @@ pub fn reader(settings: &KafkaSettings) -> ClientConfig {
         ("auto.offset.reset", "error"),
         ("isolation.level", "read_committed"),
     ];
-    config(settings, &[], &fixed)
+    config(settings, &fetching(settings), &fixed)
 }
 
 /// A client that makes and describes topics.
