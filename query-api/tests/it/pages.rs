@@ -255,8 +255,11 @@ async fn assets_may_be_kept_for_ever_and_the_theme_is_kept_in_a_cookie() {
     api.stop().await;
 }
 
-/// What a page may take on its way, uncompressed.
-const HTML_BYTES_MAX: usize = 100 * 1024;
+/// What a page may take before it is compressed, in bytes: as it opens, with every member listed, and with so many values
+/// chosen that each of its links carries 40 ids.
+const FIRST_VIEW_MAX: usize = 100 * 1024;
+const ALL_MEMBERS_MAX: usize = 150 * 1024;
+const FORTY_CHOSEN_MAX: usize = 350 * 1024;
 
 #[tokio::test]
 async fn pages_of_an_organisation_with_hundreds_of_members_stay_small() {
@@ -280,12 +283,14 @@ async fn pages_of_an_organisation_with_hundreds_of_members_stay_small() {
     let api = Api::of(&world, &["acme"]).await;
 
     let chosen: String = (0..40).map(|n| format!("&member=0190a000-0000-7000-8000-{n:012}")).collect();
-    for query in [String::new(), "&members=all".to_owned(), chosen.clone(), format!("&members=all{chosen}")] {
+    for (query, bytes_max) in
+        [("", FIRST_VIEW_MAX), ("&members=all", ALL_MEMBERS_MAX), (&chosen, FORTY_CHOSEN_MAX)]
+    {
         for (path, rest) in [(AUDIT, ""), ("/orgs/acme/settings/usage", "&by=day")] {
             let address = format!("{path}?range=last_30_days{rest}{query}");
             let html = page(&api, &address, 200).await;
             assert!(text(&html).contains("Maximiliane-1 von Hohenstein"), "{address}");
-            assert!(html.len() <= HTML_BYTES_MAX, "{} bytes: {address:.80}", html.len());
+            assert!(html.len() <= bytes_max, "{} bytes: {address:.80}", html.len());
         }
     }
     let all = text(&page(&api, &format!("{AUDIT}?range=last_30_days&members=all"), 200).await);
