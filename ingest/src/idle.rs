@@ -15,8 +15,12 @@ use service::health::{Component, State};
 use service::shutdown::Shutdown;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use warehouse::{BatchRow, Warehouse};
+
+/// Signs of life that are written together.
+type Signs = Vec<(Partition, BatchRow)>;
 
 /// Looks at all partitions at an interval.
 pub struct Watch {
@@ -42,20 +46,33 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Looks until the end is asked for.
+    /// Looks until the end is asked for. Writing has a place of its own: while it waits for ClickHouse, lag and whether
+    /// Kafka answers are looked at all the same.
     pub async fn run(self) {
+        let (signs, to_write) = mpsc::channel(1);
+        tokio::join!(self.look_at_intervals(signs), self.write_all(to_write));
+    }
+
+    async fn look_at_intervals(&self, signs: mpsc::Sender<Signs>) {
         let mut ticks = interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 () = self.shutdown.triggered() => return,
-                _ = ticks.tick() => self.look().await,
+                _ = ticks.tick() => {
+                    let idle = self.look().await;
+                    // If the one before is still being written, the next look has a newer one.
+                    if !idle.is_empty() {
+                        let _ = signs.try_send(idle);
+                    }
+                }
             }
         }
     }
 
-    async fn look(&self) {
+    /// Tells metrics and health how things are; returns the signs of life of idle partitions.
+    async fn look(&self) -> Signs {
         let now_ms = clock::now_ms();
         let points = self.progress.points();
         let ends = match self.ends(&points).await {
@@ -90,13 +107,13 @@ impl Watch {
                 idle.push((*partition, sign_of_life(*partition, point, complete_until_ms)));
             }
         }
-        self.write(&idle).await;
         for (partition, point) in self.progress.points() {
             let age_ms = clock::now_ms() - point.complete_until_ms;
             if point.complete_until_ms > 0 {
                 metrics::frontier_age(partition, Duration::from_millis(u64::try_from(age_ms).unwrap_or(0)));
             }
         }
+        idle
     }
 
     async fn ends(
@@ -119,20 +136,19 @@ impl Watch {
         Ok(named.into_iter().filter_map(|(partition, name)| Some((partition, *ends.get(&name)?))).collect())
     }
 
-    async fn write(&self, idle: &[(Partition, BatchRow)]) {
-        if idle.is_empty() {
-            return;
-        }
-        let rows: Vec<BatchRow> = idle.iter().map(|(_, row)| *row).collect();
-        let written = self
-            .patience
-            .until_done("insert signs of life", || {
-                self.warehouse.insert_rows("inserting signs of life", "batches", &rows)
-            })
-            .await;
-        if written.is_ok() {
-            for (partition, row) in idle {
-                self.progress.advance(*partition, row.interval().1, row.appended_at);
+    async fn write_all(&self, mut signs: mpsc::Receiver<Signs>) {
+        while let Some(idle) = signs.recv().await {
+            let rows: Vec<BatchRow> = idle.iter().map(|(_, row)| *row).collect();
+            let written = self
+                .patience
+                .until_done("insert signs of life", || {
+                    self.warehouse.insert_rows("inserting signs of life", "batches", &rows)
+                })
+                .await;
+            if written.is_ok() {
+                for (partition, row) in &idle {
+                    self.progress.advance(*partition, row.interval().1, row.appended_at);
+                }
             }
         }
     }

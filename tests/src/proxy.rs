@@ -1,7 +1,7 @@
 //! A way to a server that can be slow, dead, or cut.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,7 +15,8 @@ pub enum Manner {
     Passes,
     /// Hands it on after so long, in both directions.
     Delays(Duration),
-    /// Takes it and says nothing, as a machine does that has lost its power: the connections are half open.
+    /// Takes it and says nothing, as a machine does that has lost its power: the connections are half open. One that
+    /// has lost a byte stays so for ever: when the way is whole again, only a new connection helps.
     Swallows,
 }
 
@@ -30,6 +31,7 @@ struct Order {
 /// A proxy on a port of its own; it ends with its value.
 pub struct Proxy {
     address: String,
+    target: watch::Sender<Option<String>>,
     order: watch::Sender<Order>,
     connections: Arc<AtomicU64>,
     accepting: tokio::task::JoinHandle<()>,
@@ -38,18 +40,34 @@ pub struct Proxy {
 impl Proxy {
     /// A proxy before `host:port`.
     pub async fn before(target: &str) -> Self {
+        let proxy = Self::unaimed().await;
+        proxy.aim(target);
+        proxy
+    }
+
+    /// A proxy before a server that must know the proxy's address to start; connections wait until it is aimed.
+    pub async fn unaimed() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
         let (order, seen) = watch::channel(Order::default());
+        let (target, mut aimed) = watch::channel(None::<String>);
         let connections = Arc::new(AtomicU64::new(0));
-        let (target, counted) = (target.to_owned(), Arc::clone(&connections));
+        let counted = Arc::clone(&connections);
         let accepting = tokio::spawn(async move {
+            let Ok(Some(target)) = aimed.wait_for(Option::is_some).await.map(|target| target.clone()) else {
+                return;
+            };
             while let Ok((client, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(serve(client, target.clone(), seen.clone()));
             }
         });
-        Self { address, order, connections, accepting }
+        Self { address, target, order, connections, accepting }
+    }
+
+    /// Lets it begin, before `host:port`.
+    pub fn aim(&self, target: &str) {
+        self.target.send_replace(Some(target.to_owned()));
     }
 
     /// `host:port` of the proxy.
@@ -83,10 +101,11 @@ async fn serve(client: TcpStream, target: String, order: watch::Receiver<Order>)
     let Ok(server) = TcpStream::connect(target).await else { return };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
+    let is_half_open = AtomicBool::new(false);
     // Whoever ends first ends both.
     tokio::select! {
-        () = carry(from_client, to_server, order.clone()) => {}
-        () = carry(from_server, to_client, order) => {}
+        () = carry(from_client, to_server, order.clone(), &is_half_open) => {}
+        () = carry(from_server, to_client, order, &is_half_open) => {}
     }
 }
 
@@ -94,6 +113,7 @@ async fn carry(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
     mut order: watch::Receiver<Order>,
+    is_half_open: &AtomicBool,
 ) {
     let cuts = order.borrow().cuts;
     let mut bytes = vec![0; 64 * 1024];
@@ -110,9 +130,9 @@ async fn carry(
         match manner {
             Manner::Passes => {}
             Manner::Delays(pause) => tokio::time::sleep(pause).await,
-            Manner::Swallows => continue,
+            Manner::Swallows => is_half_open.store(true, Ordering::SeqCst),
         }
-        if to.write_all(&bytes[..count]).await.is_err() {
+        if !is_half_open.load(Ordering::SeqCst) && to.write_all(&bytes[..count]).await.is_err() {
             return;
         }
     }

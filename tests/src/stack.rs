@@ -1,7 +1,8 @@
 //! The local stack: shared by the tests of a run, or one of a test's own that it may break.
 
-use crate::repository;
+use crate::{Process, Proxy, repository};
 use std::collections::HashMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -54,11 +55,52 @@ impl Stack {
     /// # Panics
     /// If it does not start; the reason is what the script says.
     pub fn start_own() -> Self {
-        let owned = tempfile::Builder::new().prefix("audit-stack-").tempdir().expect("a temporary folder");
+        Self::start_in(own_folder(), &[], None)
+    }
+
+    /// A stack of the test's own whose broker can also be reached through a proxy, at the proxy's address.
+    ///
+    /// # Panics
+    /// As [`Self::start_own`].
+    pub fn start_own_behind(proxy: &Proxy) -> Self {
+        let stack = Self::start_in(own_folder(), &["--advertise", proxy.address()], None);
+        proxy.aim(stack.variable("KAFKA_BEHIND_PROXY"));
+        stack
+    }
+
+    /// A stack of the test's own whose engine has a small disk to itself: room for `size` (64m) and so many files and
+    /// folders. The disk ends with the engine's process, which must not be started again.
+    ///
+    /// # Panics
+    /// As [`Self::start_own`], and where the machine refuses namespaces: the reason says what to do.
+    pub fn start_own_on_small_disk(size: &str, files: u32) -> Self {
+        let owned = own_folder();
+        let engine =
+            std::env::var_os("ENGINE_BIN").map_or_else(|| Process::path("local-engine"), PathBuf::from);
+        let program = owned.path().join("engine-on-small-disk");
+        let [script, data, engine] =
+            [repository().join("tests/small-disk"), owned.path().join("clickhouse"), engine]
+                .map(|path| format!("'{}'", path.display().to_string().replace('\'', r"'\''")));
+        let text = format!("#!/bin/sh\nexec {script} {data} {size} {files} {engine} \"$@\"\n");
+        std::fs::write(&program, text).expect("the folder can be written to");
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+        Self::start_in(owned, &[], Some(&program))
+    }
+
+    fn start_in(owned: tempfile::TempDir, options: &[&str], engine: Option<&Path>) -> Self {
         let dir = owned.path().to_owned();
-        script(&dir, &["start", "--free-ports"]);
+        let mut start = command(&dir, &[&["start", "--free-ports"], options].concat());
+        start.envs(engine.map(|program| ("ENGINE_BIN", program)));
+        succeed(start);
         let variables = variables(&dir);
         Self { dir, variables, owned: Some(owned) }
+    }
+
+    /// The engine's data folder, as its process sees it: also if that is a small disk, which nobody else sees.
+    pub fn engine_disk(&self) -> PathBuf {
+        let data = self.dir.join("clickhouse");
+        let data = data.strip_prefix("/").expect("an absolute path");
+        Path::new("/proc").join(self.pid(Component::ClickHouse).to_string()).join("root").join(data)
     }
 
     /// The folder with its data and logs.
@@ -103,10 +145,14 @@ impl Stack {
 
     fn signal(&self, component: Component, signal: rustix::process::Signal) {
         self.assert_own();
+        let pid = rustix::process::Pid::from_raw(self.pid(component)).expect("a pid");
+        rustix::process::kill_process(pid, signal).expect("the engine runs");
+    }
+
+    fn pid(&self, component: Component) -> i32 {
         let file = self.dir.join(format!("{}.pid", component.name()));
         let pid = std::fs::read_to_string(&file).expect("the pid file of a running engine");
-        let pid = pid.trim().parse().ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
-        rustix::process::kill_process(pid, signal).expect("the engine runs");
+        pid.trim().parse().expect("a pid")
     }
 
     fn assert_own(&self) {
@@ -139,6 +185,10 @@ impl Drop for Stack {
     }
 }
 
+fn own_folder() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("audit-stack-").tempdir().expect("a temporary folder")
+}
+
 fn command(dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(repository().join("deploy/local/stack"));
     command.args(arguments).arg("--dir").arg(dir);
@@ -146,11 +196,14 @@ fn command(dir: &Path, arguments: &[&str]) -> Command {
 }
 
 fn script(dir: &Path, arguments: &[&str]) {
-    let output = command(dir, arguments).output().expect("deploy/local/stack is there");
+    succeed(command(dir, arguments));
+}
+
+fn succeed(mut command: Command) {
+    let output = command.output().expect("deploy/local/stack is there");
     assert!(
         output.status.success(),
-        "deploy/local/stack {} failed:\n{}{}",
-        arguments.join(" "),
+        "{command:?} failed:\n{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );

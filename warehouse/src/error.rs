@@ -158,7 +158,8 @@ mod tests {
             assert!(told(text).contains("its disk is full"), "{text}");
         }
         // The same codes for other reasons are for a person to look at.
-        let denied = "Code: 76. DB::Exception: Cannot open file /a/b: , errno: 13, strerror: Permission denied.";
+        let denied =
+            "Code: 76. DB::Exception: Cannot open file /a/b: , errno: 13, strerror: Permission denied.";
         assert_eq!(kind(denied), ErrorKind::Permanent);
         assert_eq!(kind("Code: 1001. DB::Exception: vector. (STD_EXCEPTION)"), ErrorKind::Permanent);
     }

@@ -89,6 +89,29 @@ async fn a_mixed_load_ends_as_it_must_and_every_dead_letter_keeps_its_bytes() {
     assert!(ingest.process.stop().success());
 }
 
+/// The ledger cannot hold it: the time is part of the id. What tells of it is the dead letter, with both times.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_event_id_under_two_times_counts_once_and_both_times_are_told() {
+    use prost::Message;
+    let room = Room::new(&Stack::shared(), "twotimes").await;
+    let _ingest = Worker::start(&room, &[]).await;
+    let call = call().build();
+    let (told_ms, other_ms) = (call.occurred_at_ms(), call.occurred_at_ms() - 3_600_000);
+    let mut wire = proto::wire::AiCall::decode(call.encode().as_slice()).unwrap();
+    wire.occurred_at_ms = other_ms;
+    let moved = Raw::of(&call).payload(Some(&wire.encode_to_vec()));
+    publish(&room, "calls", &[moved.clone(), Raw::of(&call), moved]).await;
+    let counts = ledger::settled(&room).await;
+    assert_eq!((counts.rows, counts.dead_letters), (1, 2));
+    assert_eq!(ledger::identities(&room).await, BTreeSet::from([call.event_id.to_string()]));
+    let letters = dead_letters(&room, &["--reason", "times_differ"]);
+    assert_eq!(letters.iter().map(|letter| letter.origin_offset).collect::<Vec<_>>(), [0, 2]);
+    for letter in letters {
+        let both = [told_ms, other_ms].map(|ms| letter.reason_text.contains(&ms.to_string()));
+        assert_eq!(both, [true, true], "{}", letter.reason_text);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rerouted_call_keeps_key_headers_and_first_append_time() {
     let room = Room::new(&Stack::shared(), "reroute").await;

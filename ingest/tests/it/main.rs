@@ -5,6 +5,7 @@
 mod directory;
 mod ends;
 mod foreign;
+mod full_disk;
 mod kill;
 mod ledger;
 mod load;

@@ -1,8 +1,9 @@
 //! ClickHouse or Kafka away, for longer than every timeout: the worker waits, says so, and catches up.
 
 use crate::load::Load;
-use crate::topic::publish;
+use crate::topic::{Publisher, publish};
 use crate::worker::{Worker, command};
+use std::time::{Duration, Instant};
 use system_tests::{Component, Room, Stack, eventually};
 
 /// Quick to notice and quick to come back, so that the test is.
@@ -65,6 +66,64 @@ async fn kafka_not_up_yet_and_killed_under_load_costs_time_only() {
     publish(&room, "calls", &load.more(2000)).await;
     load.is_counted(&room).await;
     worker.ready().await;
+    assert!(worker.process.stop().success());
+}
+
+/// Both at once, frozen and killed, for longer than the worker's time-outs (6 s at most here).
+#[tokio::test(flavor = "multi_thread")]
+async fn both_engines_away_under_load_cost_time_only() {
+    const OUTAGE: Duration = Duration::from_secs(8);
+    const BOTH: [Component; 2] = [Component::ClickHouse, Component::Kafka];
+    let stack = Stack::start_own();
+    let room = Room::new(&stack, "noengines").await;
+    let mut load = Load::default();
+    let extra = [("KAFKA_PROPERTIES", "session.timeout.ms=6000"), ("BATCH_ROWS_MAX", "2000")];
+    let mut worker = Worker::start(&room, &[IMPATIENT.as_slice(), &extra].concat()).await;
+    publish(&room, "calls", &load.more(1000)).await;
+    load.is_counted(&room).await;
+
+    for is_killed in [false, true] {
+        let began = service::clock::now();
+        // It knows what it has sent, so that nothing is published twice: a repeated dead letter would be one more.
+        let mut publisher = Publisher::new(&room, "calls", &[("enable.idempotence", "true")]);
+        publisher.send(&load.more(20_000));
+        let take_away = |component| if is_killed { stack.kill(component) } else { stack.freeze(component) };
+        // In this order: with Kafka away, too, a batch with dead letters would wait for that first.
+        take_away(Component::ClickHouse);
+        publisher.send(&load.more(10_000));
+        let clickhouse = worker.component_waits("clickhouse", "insert calls").await;
+        take_away(Component::Kafka);
+        publisher.send(&load.more(10_000));
+        let gone_at = Instant::now();
+        let kafka = worker.component_waits("kafka", "Kafka to tell the ends of the logs").await;
+        assert!(clickhouse > began && kafka > began, "{clickhouse}, {kafka}: all was well at {began}");
+        tokio::time::sleep_until((gone_at + OUTAGE).into()).await;
+        assert_eq!(worker.component_waits("clickhouse", "insert calls").await, clickhouse);
+        assert_eq!(worker.component_waits("kafka", "Kafka to tell the ends of the logs").await, kafka);
+        for component in BOTH {
+            if is_killed { stack.start(component) } else { stack.thaw(component) }
+        }
+        let (away, back_at) = (gone_at.elapsed(), Instant::now());
+        publisher.finish();
+        load.is_counted(&room).await;
+        println!(
+            "both {} for {away:?}: caught up with 40,000 messages in {:?}, at most {} MiB of memory",
+            if is_killed { "killed" } else { "frozen" },
+            back_at.elapsed(),
+            worker.memory_is_bounded()
+        );
+        worker.ready().await;
+    }
+    // Also where nothing comes, so that only signs of life are to be written.
+    stack.freeze(Component::ClickHouse);
+    worker.component_waits("idle", "insert signs of life").await;
+    stack.freeze(Component::Kafka);
+    worker.component_waits("kafka", "Kafka to tell the ends of the logs").await;
+    worker.component_waits("idle", "insert signs of life").await;
+    BOTH.into_iter().for_each(|component| stack.thaw(component));
+    worker.ready().await;
+    let (is_clean, said) = command(&room, &["verify", "--read-log"]);
+    assert!(is_clean && said.contains("0 differences"), "{said}");
     assert!(worker.process.stop().success());
 }
 

@@ -1,10 +1,11 @@
-//! Workers join and leave gracefully, one every second, while messages flow: totals stay exact. `REBALANCE_SECONDS=60`
-//! judges also how long a partition stands still.
+//! Workers come and go, one every second, while messages flow: gracefully, or killed without a word. Totals stay exact.
+//! `REBALANCE_SECONDS=60` does so for a minute, and judges also how long a partition stands still where all leave
+//! gracefully.
 
 use crate::ledger;
 use crate::load::Load;
 use crate::topic::publish;
-use crate::worker::Worker;
+use crate::worker::{Worker, command};
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -44,23 +45,51 @@ async fn longest_stop(room: &Room, has_ended: &Cell<bool>) -> Duration {
     longest
 }
 
-/// Each second a guest comes, and the one that is there longest leaves. Returns those that are left.
-async fn come_and_go(room: &Room, has_ended: &Cell<bool>) -> VecDeque<Worker> {
+/// How a guest goes.
+#[derive(Clone, Copy)]
+enum Farewell {
+    /// It hands its partitions over.
+    Leaves,
+    /// SIGKILL: the group learns of it when its session ends.
+    IsKilled,
+}
+
+/// Each second a guest comes, and the one that is there longest goes. Returns those that are left.
+async fn come_and_go(
+    room: &Room,
+    farewell: Farewell,
+    extra: &[(&str, &str)],
+    has_ended: &Cell<bool>,
+) -> VecDeque<Worker> {
     let mut guests = VecDeque::new();
     for _ in 0..asked_for().unwrap_or(10) {
         let second = Instant::now() + Duration::from_secs(1);
-        guests.push_back(Worker::spawn(room, &[]).await);
+        guests.push_back(Worker::spawn(room, extra).await);
         if guests.len() > GUESTS_AT_ONCE
             && let Some(mut oldest) = guests.pop_front()
         {
-            oldest.process.signal(rustix::process::Signal::TERM);
-            let ended = tokio::task::spawn_blocking(move || oldest.process.wait());
-            assert!(ended.await.unwrap().success());
+            match farewell {
+                Farewell::Leaves => {
+                    oldest.process.signal(rustix::process::Signal::TERM);
+                    let ended = tokio::task::spawn_blocking(move || oldest.process.wait());
+                    assert!(ended.await.unwrap().success());
+                }
+                Farewell::IsKilled => oldest.process.kill(),
+            }
         }
         tokio::time::sleep_until(second.into()).await;
     }
     has_ended.set(true);
     guests
+}
+
+/// Publishes a hundred messages every tenth of a second.
+async fn keep_publishing(room: &Room, load: &mut Load, has_ended: &Cell<bool>) {
+    while !has_ended.get() {
+        let pause = tokio::time::sleep(Duration::from_millis(100));
+        publish(room, "calls", &load.more(100)).await;
+        pause.await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,15 +100,11 @@ async fn workers_that_come_and_go_every_second_change_no_total_and_hold_nobody_u
     publish(&room, "calls", &load.more(200)).await;
     ledger::settled(&room).await;
     let has_ended = Cell::new(false);
-    let publishing = async {
-        while !has_ended.get() {
-            let pause = tokio::time::sleep(Duration::from_millis(100));
-            publish(&room, "calls", &load.more(100)).await;
-            pause.await;
-        }
-    };
-    let (guests, stop, ()) =
-        tokio::join!(come_and_go(&room, &has_ended), longest_stop(&room, &has_ended), publishing);
+    let (guests, stop, ()) = tokio::join!(
+        come_and_go(&room, Farewell::Leaves, &[], &has_ended),
+        longest_stop(&room, &has_ended),
+        keep_publishing(&room, &mut load, &has_ended)
+    );
     println!("the longest stop of one of {PARTITIONS} partitions: {stop:?}");
     load.is_counted(&room).await;
     for mut worker in guests {
@@ -87,4 +112,29 @@ async fn workers_that_come_and_go_every_second_change_no_total_and_hold_nobody_u
     }
     assert!(steady.process.stop().success());
     assert!(asked_for().is_none() || stop <= STOP_MAX, "a partition stood still for {stop:?}");
+}
+
+/// Each with a batch under way, most likely: batches are small, and messages keep coming.
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_are_killed_every_second_change_no_total() {
+    let room = Room::new(&Stack::shared(), "killedevery").await;
+    let mut load = Load::default();
+    let quick = [("KAFKA_PROPERTIES", "session.timeout.ms=6000"), ("BATCH_ROWS_MAX", "200")];
+    let mut steady = Worker::start(&room, &quick).await;
+    publish(&room, "calls", &load.more(200)).await;
+    ledger::settled(&room).await;
+    let has_ended = Cell::new(false);
+    let (guests, stop, ()) = tokio::join!(
+        come_and_go(&room, Farewell::IsKilled, &quick, &has_ended),
+        longest_stop(&room, &has_ended),
+        keep_publishing(&room, &mut load, &has_ended)
+    );
+    println!("the longest stop of one of {PARTITIONS} partitions: {stop:?}");
+    for mut worker in guests {
+        worker.process.kill();
+    }
+    load.is_counted(&room).await;
+    let (is_clean, said) = command(&room, &["verify", "--read-log"]);
+    assert!(is_clean && said.contains("0 differences"), "{said}");
+    assert!(steady.process.stop().success());
 }

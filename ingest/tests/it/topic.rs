@@ -66,6 +66,53 @@ impl ProducerContext for Acknowledged {
     }
 }
 
+/// Publishes to one topic; what cannot go out waits in its memory.
+pub struct Publisher {
+    producer: ThreadedProducer<Acknowledged>,
+    topic: String,
+    acknowledged: Acknowledged,
+    sent: u64,
+}
+
+impl Publisher {
+    /// With options of the client.
+    pub fn new(room: &Room, topic: &str, options: &[(&str, &str)]) -> Self {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", room.brokers())
+            .set("acks", "all")
+            .set("message.max.bytes", "100000000")
+            .set("queue.buffering.max.kbytes", "2000000");
+        for (name, value) in options {
+            config.set(*name, *value);
+        }
+        let acknowledged = Acknowledged::default();
+        let producer = config.create_with_context(acknowledged.clone()).expect("a producer");
+        Self { producer, topic: room.topic(topic), acknowledged, sent: 0 }
+    }
+
+    /// Gives messages to the client.
+    pub fn send(&mut self, messages: &[Raw]) {
+        for message in messages {
+            let headers = message.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+                headers.insert(Header { key, value: Some(value) })
+            });
+            let mut record: BaseRecord<'_, [u8], [u8]> =
+                BaseRecord::to(&self.topic).partition(message.partition as i32).headers(headers);
+            record.key = message.key.as_deref();
+            record.payload = message.payload.as_deref();
+            self.producer.send(record).map_err(|(error, _)| error).expect("the queue takes it");
+            self.sent += 1;
+        }
+    }
+
+    /// Waits until all is acknowledged.
+    pub fn finish(self) {
+        self.producer.flush(Duration::from_secs(60)).expect("acknowledged");
+        assert_eq!(self.acknowledged.0.load(Ordering::SeqCst), self.sent, "acknowledged messages");
+    }
+}
+
 /// Publishes to a topic of the room and waits until all is acknowledged.
 pub async fn publish(room: &Room, topic: &str, messages: &[Raw]) {
     publish_with(room, topic, messages, &[]).await;
@@ -73,39 +120,17 @@ pub async fn publish(room: &Room, topic: &str, messages: &[Raw]) {
 
 /// The same, with options of the client.
 pub async fn publish_with(room: &Room, topic: &str, messages: &[Raw], options: &[(&str, &str)]) {
-    let mut config = ClientConfig::new();
-    config
-        .set("bootstrap.servers", room.brokers())
-        .set("acks", "all")
-        .set("message.max.bytes", "100000000")
-        .set("queue.buffering.max.kbytes", "2000000");
-    for (name, value) in options {
-        config.set(*name, *value);
-    }
-    let acknowledged = Acknowledged::default();
-    let producer: ThreadedProducer<Acknowledged> =
-        config.create_with_context(acknowledged.clone()).expect("a producer");
+    let mut publisher = Publisher::new(room, topic, options);
     let is_transactional = options.iter().any(|(name, _)| *name == "transactional.id");
     if is_transactional {
-        producer.init_transactions(Duration::from_secs(30)).expect("a transaction");
-        producer.begin_transaction().expect("a transaction");
+        publisher.producer.init_transactions(Duration::from_secs(30)).expect("a transaction");
+        publisher.producer.begin_transaction().expect("a transaction");
     }
-    let name = room.topic(topic);
-    for message in messages {
-        let headers = message.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
-            headers.insert(Header { key, value: Some(value) })
-        });
-        let mut record: BaseRecord<'_, [u8], [u8]> =
-            BaseRecord::to(&name).partition(message.partition as i32).headers(headers);
-        record.key = message.key.as_deref();
-        record.payload = message.payload.as_deref();
-        producer.send(record).map_err(|(error, _)| error).expect("the queue takes it");
-    }
+    publisher.send(messages);
     if is_transactional {
-        producer.commit_transaction(Duration::from_secs(30)).expect("committed");
+        publisher.producer.commit_transaction(Duration::from_secs(30)).expect("committed");
     }
-    producer.flush(Duration::from_secs(60)).expect("acknowledged");
-    assert_eq!(acknowledged.0.load(Ordering::SeqCst), messages.len() as u64, "acknowledged messages");
+    publisher.finish();
 }
 
 /// The first message of a partition, as it lies in the topic.

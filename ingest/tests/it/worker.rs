@@ -1,7 +1,12 @@
 //! The binary under test, and what it says about itself.
 
+use chrono::{DateTime, Utc};
 use ingest::command::DeadLetter;
+use reqwest::StatusCode;
 use system_tests::{Process, Room, eventually};
+
+/// Most memory that a worker may ever take, whatever it waits for, in KiB.
+const MEMORY_KIB_MAX: u64 = 256 * 1024;
 
 /// A running ingest worker.
 pub struct Worker {
@@ -42,6 +47,39 @@ impl Worker {
             if report.contains(text) { Ok(()) } else { Err(report) }
         })
         .await;
+    }
+
+    /// Waits until a component waits for something that holds `text`; returns since when. `/readyz` says so with 503,
+    /// `/healthz` with 200, because starting the process anew would not help.
+    pub async fn component_waits(&self, component: &str, text: &str) -> DateTime<Utc> {
+        let mut since = None;
+        for (path, expected) in [("readyz", StatusCode::SERVICE_UNAVAILABLE), ("healthz", StatusCode::OK)] {
+            since = eventually(&format!("/{path} to name {component} and `{text}`"), async || {
+                let answer = reqwest::get(format!("http://{}/{path}", self.ops)).await;
+                let answer = answer.map_err(|error| error.to_string())?;
+                let status = answer.status();
+                let report: serde_json::Value = answer.json().await.map_err(|error| error.to_string())?;
+                let state = &report["components"][component];
+                let names_it = state["for_what"].as_str().is_some_and(|for_what| for_what.contains(text));
+                let since = state["since"].as_str().and_then(|since| since.parse().ok());
+                if status == expected && state["state"] == "waiting" && names_it && since.is_some() {
+                    Ok(since)
+                } else {
+                    Err(format!("{status} {report}"))
+                }
+            })
+            .await;
+        }
+        since.expect("both said it")
+    }
+
+    /// Asserts that the process never took more memory than it may; returns the most it took, in MiB.
+    pub fn memory_is_bounded(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
+        let most: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        assert!(most <= MEMORY_KIB_MAX, "the worker took {most} KiB");
+        most / 1024
     }
 
     async fn health(&self) -> (bool, String) {
