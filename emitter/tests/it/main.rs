@@ -4,6 +4,7 @@
 
 mod calls;
 mod command;
+mod full_disk;
 mod kafka;
 mod killed;
 mod publishing;

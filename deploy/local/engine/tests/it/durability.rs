@@ -48,6 +48,35 @@ async fn what_was_acknowledged_is_there_after_kill_9() {
     }
 }
 
+/// What the warehouse's tables ask for, so that a loss of power takes nothing that was acknowledged.
+#[tokio::test]
+async fn an_insert_is_synced_before_it_is_acknowledged_where_the_table_asks_for_it() {
+    let server = Server::start();
+    server.ask("CREATE DATABASE audit").await;
+    let synced = "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1";
+    for (table, settings) in [("plain", ""), ("synced", synced)] {
+        server
+            .ask(&format!("CREATE TABLE audit.{table} (a UInt64) ENGINE = MergeTree ORDER BY a {settings}"))
+            .await;
+    }
+    let syncs = async || {
+        let sql = "SELECT sumIf(value, event = 'FileSync'), sumIf(value, event = 'DirectorySync') FROM system.events";
+        let counts = server.ask(sql).await;
+        let (files, folders) = counts.split_once('\t').unwrap();
+        (files.parse::<u64>().unwrap(), folders.parse::<u64>().unwrap())
+    };
+    let before = syncs().await;
+    for _ in 0..10 {
+        server.ask("INSERT INTO audit.plain SELECT number FROM numbers(100)").await;
+    }
+    assert_eq!(syncs().await, before, "nothing is synced that was not asked for");
+    for _ in 0..10 {
+        server.ask("INSERT INTO audit.synced SELECT number FROM numbers(100)").await;
+    }
+    let after = syncs().await;
+    assert!(after.0 >= before.0 + 10 && after.1 >= before.1 + 10, "{before:?}, then {after:?}");
+}
+
 fn expected(rows: u64) -> String {
     format!("{rows}\t{rows}\t{}", rows * 10)
 }
