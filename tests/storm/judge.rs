@@ -55,7 +55,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Waits until everything in the topic is in the ledger while nobody publishes, and judges what there is.
-    pub async fn judge(&mut self, supervisor: &mut Supervisor<'_>) {
+    pub async fn judge(&mut self, supervisor: &mut Supervisor) {
         let caught_up = self.catch_up(supervisor).await;
         block_in_place(|| self.read());
         self.truth.settle();
@@ -88,7 +88,7 @@ impl<'a> Judge<'a> {
 
     /// Judges what holds at the very end only: each of the `events` was accepted, and what was accepted has arrived;
     /// what has passed is computed.
-    pub async fn judge_end(&mut self, supervisor: &mut Supervisor<'_>, copilots: &[Orders], events: u64) {
+    pub async fn judge_end(&mut self, supervisor: &mut Supervisor, copilots: &[Orders], events: u64) {
         let mut late = 0;
         for orders in copilots {
             assert_eq!(orders.accepted(), orders.flow.count());
@@ -136,7 +136,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Waits until everything in the topic is in the ledger, and the directory known. Returns how long that took.
-    async fn catch_up(&self, supervisor: &mut Supervisor<'_>) -> Duration {
+    async fn catch_up(&self, supervisor: &mut Supervisor) -> Duration {
         let began = Instant::now();
         let mut seen = 0;
         while seen < 2 {

@@ -20,6 +20,7 @@ use cast::Cast;
 use copilot::{Orders, Stage};
 use judge::Judge;
 use settings::Settings;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use supervisor::Supervisor;
 use system_tests::{Room, Stack};
@@ -36,7 +37,7 @@ async fn a_storm_loses_nothing_and_counts_nothing_twice() {
     let settings = Settings::read();
     println!("again: {settings}");
     let _last_words = LastWords(settings.to_string());
-    let stack = Stack::start_own();
+    let stack = Arc::new(Stack::start_own());
     let room = Room::new(&stack, "storm").await;
     let cast = Cast::of(&stack, &room, &settings).await;
     let witness = Witness::default();
@@ -45,7 +46,7 @@ async fn a_storm_loses_nothing_and_counts_nothing_twice() {
 
     let began = Instant::now();
     let mut rested = Duration::ZERO;
-    let mut supervisor = Supervisor::start(&stack, cast.actors, &settings);
+    let mut supervisor = Supervisor::start(Arc::clone(&stack), cast.actors, &settings);
     for part in 1..=PARTS {
         blow(&mut supervisor, &settings, part, &cast.stage).await;
         let quiet = Instant::now();
@@ -62,7 +63,7 @@ async fn a_storm_loses_nothing_and_counts_nothing_twice() {
 }
 
 /// One part of the storm; the last one blows until the copilots have published everything.
-async fn blow(supervisor: &mut Supervisor<'_>, settings: &Settings, part: u32, stage: &Stage) {
+async fn blow(supervisor: &mut Supervisor, settings: &Settings, part: u32, stage: &Stage) {
     let began = Instant::now();
     let length = settings.length / PARTS;
     let kills = |parts: u32| settings.kills * u64::from(parts) / u64::from(PARTS);

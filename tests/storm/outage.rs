@@ -5,6 +5,8 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use system_tests::{Component, Stack};
 
@@ -28,12 +30,19 @@ pub struct Outage {
 }
 
 /// Broker and engine, and what is still to happen to them.
-pub struct Outages<'a> {
-    stack: &'a Stack,
+pub struct Outages {
+    stack: Arc<Stack>,
     planned: VecDeque<Outage>,
-    away: Vec<(Outage, Instant)>,
+    away: Vec<Away>,
     /// How long each outage lasted that is over.
     lasted: BTreeMap<&'static str, Vec<Duration>>,
+}
+
+struct Away {
+    outage: Outage,
+    since: Instant,
+    /// Brings it back, which takes a broker long enough that others are to be hurt meanwhile.
+    returns: Option<JoinHandle<()>>,
 }
 
 /// All outages of a storm with so many kills, in the order of their turn; a third is longer than every time-out.
@@ -42,10 +51,12 @@ fn plan(kills: u64, dice: &mut StdRng) -> Vec<Outage> {
     let mut all = Vec::new();
     for component in [Component::Kafka, Component::ClickHouse] {
         for number in 0..deaths + deaths.div_ceil(2) {
-            let is_long = all.len() % 3 == 0;
+            let freezes = number >= deaths;
+            // A short storm has one of each kind; a broker that was killed needs long to come back, whenever it may.
+            let is_long = if freezes { (number - deaths).is_multiple_of(3) } else { number % 3 == 1 };
             let length = if is_long { TIMEOUT_MAX } else { Duration::ZERO }
                 + Duration::from_millis(dice.random_range(300..2_000));
-            all.push(Outage { due: 0, component, freezes: number >= deaths, length });
+            all.push(Outage { due: 0, component, freezes, length });
         }
     }
     all.shuffle(dice);
@@ -56,25 +67,33 @@ fn plan(kills: u64, dice: &mut StdRng) -> Vec<Outage> {
     all
 }
 
-impl<'a> Outages<'a> {
+impl Outages {
     /// Everything is still to happen.
-    pub fn new(stack: &'a Stack, kills: u64, dice: &mut StdRng) -> Self {
+    pub fn new(stack: Arc<Stack>, kills: u64, dice: &mut StdRng) -> Self {
         Self { stack, planned: plan(kills, dice).into(), away: Vec::new(), lasted: BTreeMap::new() }
     }
 
     /// Brings back who was away for long enough, and takes away whose turn it is after so many kills. Returns that one.
+    ///
+    /// # Panics
+    /// If somebody does not come back.
     pub fn look(&mut self, kills_due: u64) -> Option<Outage> {
-        if let Some(at) = self.away.iter().position(|(outage, since)| since.elapsed() >= outage.length) {
-            let (outage, since) = self.away.remove(at);
-            if outage.freezes {
-                self.stack.thaw(outage.component);
-            } else {
-                self.stack.start(outage.component);
+        for away in &mut self.away {
+            if away.returns.is_none() && away.since.elapsed() >= away.outage.length {
+                let (stack, outage) = (Arc::clone(&self.stack), away.outage.clone());
+                away.returns = Some(std::thread::spawn(move || {
+                    if outage.freezes { stack.thaw(outage.component) } else { stack.start(outage.component) }
+                }));
             }
-            self.lasted.entry(name(outage.component)).or_default().push(since.elapsed());
+        }
+        for away in
+            self.away.extract_if(.., |away| away.returns.as_ref().is_some_and(JoinHandle::is_finished))
+        {
+            away.returns.map(JoinHandle::join).transpose().expect("broker or engine is back");
+            self.lasted.entry(name(away.outage.component)).or_default().push(away.since.elapsed());
         }
         let is_due = |next: &Outage| {
-            next.due <= kills_due && self.away.iter().all(|(outage, _)| outage.component != next.component)
+            next.due <= kills_due && self.away.iter().all(|away| away.outage.component != next.component)
         };
         let next = self.planned.pop_front_if(|next| is_due(next))?;
         if next.freezes {
@@ -82,7 +101,7 @@ impl<'a> Outages<'a> {
         } else {
             self.stack.kill(next.component);
         }
-        self.away.push((next.clone(), Instant::now()));
+        self.away.push(Away { outage: next.clone(), since: Instant::now(), returns: None });
         Some(next)
     }
 
@@ -111,7 +130,16 @@ pub fn name(component: Component) -> &'static str {
     }
 }
 
-impl fmt::Display for Outages<'_> {
+impl Drop for Outages {
+    /// Who is on the way back uses the stack, which ends after this.
+    fn drop(&mut self) {
+        for returns in self.away.drain(..).filter_map(|away| away.returns) {
+            let _ = returns.join();
+        }
+    }
+}
+
+impl fmt::Display for Outages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, lasted) in &self.lasted {
             let count = lasted.len();
@@ -146,6 +174,8 @@ mod tests {
                 assert_eq!((of(false).count(), of(true).count()), (deaths, deaths.div_ceil(2)));
                 let long = of(false).chain(of(true)).filter(|outage| outage.length > TIMEOUT_MAX).count();
                 assert!((1..3 * deaths).contains(&long), "{component:?}: {long} long outages of {all:?}");
+                let long_deaths = of(false).filter(|outage| outage.length > TIMEOUT_MAX).count();
+                assert_eq!(long_deaths > 0, deaths > 1, "{component:?}: {all:?}");
             }
         }
     }

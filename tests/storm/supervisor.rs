@@ -8,6 +8,7 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use system_tests::Stack;
 
@@ -18,10 +19,10 @@ const AHEAD_MAX: u64 = 4;
 const BREATH: Duration = Duration::from_millis(700);
 
 /// The processes of a storm and what was done to them.
-pub struct Supervisor<'a> {
+pub struct Supervisor {
     settings: Settings,
     actors: Vec<Actor>,
-    outages: Outages<'a>,
+    outages: Outages,
     dice: StdRng,
     rests_until: Instant,
     /// What happened so far.
@@ -43,9 +44,9 @@ pub struct Toll {
     pub by_name: BTreeMap<String, [u64; 2]>,
 }
 
-impl<'a> Supervisor<'a> {
+impl Supervisor {
     /// Starts everybody.
-    pub fn start(stack: &'a Stack, actors: Vec<Actor>, settings: &Settings) -> Self {
+    pub fn start(stack: Arc<Stack>, actors: Vec<Actor>, settings: &Settings) -> Self {
         let mut toll = Toll::default();
         for actor in &actors {
             toll.hits.extend(actor.fail_points.iter().map(|name| (*name, 0)));
