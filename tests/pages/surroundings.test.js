@@ -17,7 +17,7 @@ before(async () => {
 after(() => room?.close());
 
 /** Texts and roles that are for the screen only. */
-const CONTROLS = ['.tabs', '.top-end', '.export', '.presets', '.drops', '#fold', '.custom', '.find', '#more', '.toggle', '.refresh', '#clear-all', '.skip'];
+const CONTROLS = ['.tabs', '#theme', '.top-end form', '.export', '.presets', '.drops', '#fold', '.custom', '.find', '#more', '.toggle', '.refresh', '#clear-all', '.skip'];
 
 for (const dark of [false, true]) {
   test(`on paper the Audit page is what it shows and no control${dark ? ', light also where the screen is dark' : ''}`, async () => {

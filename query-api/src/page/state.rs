@@ -58,6 +58,14 @@ pub struct Field {
     pub mistake: Option<String>,
 }
 
+impl Field {
+    /// The text where it is a date: a date field takes nothing else.
+    pub fn date(&self) -> &str {
+        let is_date = self.text.len() == "2026-11-23".len() && self.text.parse::<NaiveDate>().is_ok();
+        if is_date { &self.text } else { "" }
+    }
+}
+
 /// Told beside *Until*.
 const REVERSED: &str = "Since is after Until. Choose a start date on or before the end date.";
 

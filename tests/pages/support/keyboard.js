@@ -32,8 +32,10 @@ export async function walk(page, key = 'Tab') {
   for (let presses = 0; presses < STOPS_MAX; presses += 1) {
     await page.keyboard.press(key);
     const control = await page.evaluate(focused);
-    if (!control) break;
-    seen.push(control);
+    // Behind the last control comes the browser itself, which is not always one stop; then the first one again.
+    if (!control || control.order === seen[0]?.order) break;
+    // A date has a stop for each of its parts.
+    if (control.order !== seen.at(-1)?.order) seen.push(control);
   }
   const orders = seen.map(({ order }) => order);
   const sorted = [...orders].sort((a, b) => (key === 'Tab' ? a - b : b - a));
