@@ -8,12 +8,14 @@
 //! | [`freshness`] | claim: from published to visible in the breakdowns, against the same peer |
 //! | [`reads`] | claim: cards and breakdowns of a large month, against the ledger's best query |
 //! | [`verify`] | claim: ledger rows that are verified in a second, against a bare scan |
+//! | [`durability`] | claim: what it costs to sync an insert before it is acknowledged |
 //! | [`memory`] | claim: memory of each service, measured during the others |
 //! | [`api`] | the query API under measurement, and a client that asks it |
 //! | [`engine`], [`machine`] | the engine's state, processor time and memory of processes |
 //! | [`report`] | what a claim prints |
 
 pub mod api;
+pub mod durability;
 pub mod engine;
 pub mod freshness;
 pub mod generator;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use benches::generator::{Generator, Message, Size, Timeline, World};
-use benches::{freshness, ingest, reads, report, verify};
+use benches::{durability, freshness, ingest, reads, report, verify};
 use clap::{Parser, Subcommand};
 use std::time::Instant;
 
@@ -35,6 +35,8 @@ enum Claim {
     Reads(reads::Options),
     /// `rollup verify` and `ingest verify` of a large ledger, against the engine's bare scan of the same columns.
     Verify(verify::Options),
+    /// Inserts into a table that syncs, against the same inserts into one that does not.
+    Durability(durability::Options),
 }
 
 #[tokio::main]
@@ -51,6 +53,9 @@ async fn main() -> Result<()> {
         }
         Claim::Reads(options) => reads::run(seed, &if quick { options.quick() } else { options }).await?,
         Claim::Verify(options) => verify::run(seed, &if quick { options.quick() } else { options }).await?,
+        Claim::Durability(options) => {
+            durability::run(seed, &if quick { options.quick() } else { options }).await?
+        }
     };
     print!("{report}");
     Ok(())
