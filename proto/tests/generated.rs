@@ -1,8 +1,6 @@
 //! The committed code of the messages is what the `.proto` files say. After a change of theirs:
 //! `UPDATE_SNAPSHOTS=1 cargo test -p proto`.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on says so by panicking")]
-
 use std::path::Path;
 
 #[test]

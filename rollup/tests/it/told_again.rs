@@ -12,7 +12,8 @@ async fn counted(worker: &Process) -> [u64; 2] {
     let text = reqwest::get(url).await.unwrap().text().await.unwrap();
     ["repeat", "conflict"].map(|kind| {
         let name = format!("rollup_told_again_total{{kind=\"{kind}\"}} ");
-        let value = text.lines().find_map(|line| line.strip_prefix(&name)).expect("a series from the start");
+        // The series are there from the start.
+        let value = text.lines().find_map(|line| line.strip_prefix(&name)).unwrap();
         value.parse().unwrap()
     })
 }
