@@ -61,6 +61,8 @@ const MARKERS_EVERY: Duration = Duration::from_millis(250);
 pub struct ConsumerParts {
     /// The consumer, subscribed by the loop.
     pub consumer: Arc<BaseConsumer<GroupContext>>,
+    /// Whether the group knows this worker by a name, which it has again after a restart.
+    pub has_name: bool,
     /// The topics by kind.
     pub topics: BTreeMap<Kind, String>,
     /// When a batch is full or due.
@@ -90,6 +92,8 @@ pub struct ConsumerLoop {
     tracks: Tracks,
     batch: Batch,
     held: bool,
+    /// Whether all topics are subscribed to; see [`Self::subscribe`].
+    is_subscribed: bool,
     full_since: Option<Instant>,
     markers_at: Instant,
     refusals: u32,
@@ -107,6 +111,7 @@ impl ConsumerLoop {
             tracks: Tracks::default(),
             batch: Batch::default(),
             held: false,
+            is_subscribed: false,
             full_since: None,
             markers_at: Instant::now(),
             refusals: 0,
@@ -119,9 +124,8 @@ impl ConsumerLoop {
     /// # Errors
     /// When Kafka refuses in a way that waiting cannot mend, or a batch does not add up.
     pub fn run(mut self, runtime: &Handle) -> anyhow::Result<()> {
-        let topics: Vec<&str> = self.parts.topics.values().map(String::as_str).collect();
         self.parts.component.waiting("the consumer group to assign partitions");
-        self.parts.consumer.subscribe(&topics).context("cannot subscribe to the topics")?;
+        self.subscribe(!self.parts.has_name)?;
         let consumer = Arc::clone(&self.parts.consumer);
         while !self.parts.shutdown.is_triggered() {
             self.take_starts()?;
@@ -136,6 +140,19 @@ impl ConsumerLoop {
         self.finish(runtime)
     }
 
+    /// Subscribes to all topics, or for a beginning to the calls only.
+    ///
+    /// To a named worker that comes back the group gives what it had, without a rebalance. If it died when it had let
+    /// go of partitions for another one, and before it had told the group, nobody has these, and nobody would ever get
+    /// them. So a named worker changes its subscription once it is in: that makes the group distribute everything anew,
+    /// which takes from nobody what it keeps.
+    fn subscribe(&mut self, to_all: bool) -> anyhow::Result<()> {
+        let topics = self.parts.topics.iter().filter(|(kind, _)| to_all || **kind == Kind::Calls);
+        let topics: Vec<&str> = topics.map(|(_, topic)| topic.as_str()).collect();
+        self.is_subscribed = to_all;
+        self.parts.consumer.subscribe(&topics).context("cannot subscribe to the topics")
+    }
+
     /// Takes messages until none is left, the batch is full, or it is time to look around.
     fn take_messages(&mut self, consumer: &BaseConsumer<GroupContext>) -> anyhow::Result<()> {
         let now = Instant::now();
@@ -147,6 +164,9 @@ impl ConsumerLoop {
                     // the new assignment.
                     for change in consumer.context().take_changes() {
                         self.change(change);
+                        if !self.is_subscribed {
+                            self.subscribe(true)?;
+                        }
                     }
                     self.batch.caught_up();
                     break;

@@ -72,7 +72,7 @@ const BATCHES_IN_WRITING: usize = 1;
 pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -> anyhow::Result<()> {
     // First of all: a worker without components would seem ready.
     let (kafka, consuming) = (health.component("kafka"), health.component("consumer"));
-    failpoint::init(&writer::FAIL_POINTS)?;
+    failpoint::init(&[writer::FAIL_POINTS.as_slice(), &[rebalance::FAIL_POINT]].concat())?;
     metrics::describe();
     let patience = |component: &str| {
         let component = health.component(component);
@@ -101,6 +101,7 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
 
     let reader = ConsumerLoop::new(ConsumerParts {
         consumer: Arc::clone(&consumer),
+        has_name: !settings.kafka.group_instance_id.is_empty(),
         topics: topics.clone(),
         limits: Limits {
             rows_max: settings.batch.rows_max as usize,

@@ -8,7 +8,11 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
+use service::failpoint;
 use std::sync::{Mutex, PoisonError};
+
+/// A place for crash tests: partitions are to be handed over, and the group does not know yet that they are.
+pub const FAIL_POINT: &str = "at_revoke";
 
 /// A change of what this worker reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +84,7 @@ impl ConsumerContext for GroupContext {
             }
             _ => {
                 self.note(Change::Revoked(named));
+                failpoint::hit(FAIL_POINT);
                 read_ones(consumer, partitions).and_then(|read| consumer.incremental_unassign(&read))
             }
         };

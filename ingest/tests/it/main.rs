@@ -9,6 +9,7 @@ mod full_disk;
 mod kill;
 mod ledger;
 mod load;
+mod named;
 mod outage;
 mod proxied;
 mod quiet;
