@@ -91,9 +91,11 @@ impl Stack {
         let dir = owned.path().to_owned();
         let mut start = command(&dir, &[&["start", "--free-ports"], options].concat());
         start.envs(engine.map(|program| ("ENGINE_BIN", program)));
+        // Before it starts: if only one of the two does, dropping it stops that.
+        let mut stack = Self { dir, variables: HashMap::new(), owned: Some(owned) };
         succeed(start);
-        let variables = variables(&dir);
-        Self { dir, variables, owned: Some(owned) }
+        stack.variables = variables(&stack.dir);
+        stack
     }
 
     /// The engine's data folder, as its process sees it: also if that is a small disk, which nobody else sees.
