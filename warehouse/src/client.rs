@@ -4,6 +4,10 @@ use crate::error::WarehouseError;
 use crate::flavour::Flavour;
 use bytes::Bytes;
 use clickhouse::query::Query;
+use hyper_tls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -19,6 +23,11 @@ pub const WRITE_SETTINGS: [(&str, &str); 4] = [
     ("deduplicate_insert_select", "disable"),
     ("distributed_foreground_insert", "1"),
 ];
+
+/// How often an idle connection is proven to be whole; the client's own default.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+/// How long a connection is kept for the next statement: less than the 3 s after which a server closes it.
+const IDLE_MAX: Duration = Duration::from_secs(2);
 
 /// How to reach ClickHouse.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -79,10 +88,22 @@ impl std::fmt::Debug for Warehouse {
     }
 }
 
+/// Connections as the client makes them by itself, but without Nagle's algorithm: it holds the end of each insert back
+/// until the server has acknowledged the beginning, which a server that waits for more does only after 40 ms.
+fn connector() -> HttpsConnector<HttpConnector> {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_keepalive(Some(KEEPALIVE));
+    // TLS comes on top of it.
+    connector.enforce_http(false);
+    HttpsConnector::new_with_connector(connector)
+}
+
 impl Warehouse {
     /// Prepares a handle; nothing is sent yet.
     pub fn new(settings: &WarehouseSettings) -> Self {
-        let client = clickhouse::Client::default()
+        let http = Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE_MAX).build(connector());
+        let client = clickhouse::Client::with_http_client(http)
             .with_url(&settings.url)
             .with_user(&settings.user)
             .with_password(settings.password.expose())
