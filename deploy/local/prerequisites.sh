@@ -9,7 +9,11 @@ prerequisites() {
   [ ${#missing[@]} -gt 0 ] || return 0
   local lines=("${missing[@]:1}")
   if [ ${#packages[@]} -gt 0 ]; then
-    lines+=("install with: sudo apt-get install $(printf '%s\n' "${packages[@]}" | sort -u | paste -sd ' ' -)")
+    local once=' ' package
+    for package in "${packages[@]}"; do
+      [[ $once == *" $package "* ]] || once+="$package "
+    done
+    lines+=("install with: sudo apt-get install${once% }")
   fi
   if [ $rust = yes ]; then lines+=('install Rust with rustup (https://rustup.rs); rust-toolchain.toml names the version'); fi
   fail "missing: ${missing[0]}" "${lines[@]}"

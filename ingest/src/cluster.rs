@@ -61,15 +61,21 @@ impl Cluster {
     ) -> KafkaResult<T> {
         let cluster = self.clone();
         let answer = tokio::task::spawn_blocking(move || {
-            // Without polling, what the client logs would pile up in its queue.
-            while cluster.client().poll(Duration::ZERO).is_some() {}
+            cluster.hear();
             let answer = question(&cluster);
             if answer.as_ref().is_err_and(is_connection_trouble) {
+                // Why no answer came, above all that Kafka refuses us, is said beside it.
+                cluster.hear();
                 cluster.renew();
             }
             answer
         });
         answer.await.unwrap_or(Err(KafkaError::Canceled))
+    }
+
+    /// Takes what the client logs, which piles up in its queue otherwise.
+    fn hear(&self) {
+        while self.client().poll(Duration::ZERO).is_some() {}
     }
 
     fn client(&self) -> Observer {

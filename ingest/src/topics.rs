@@ -123,7 +123,15 @@ pub async fn make(
     let replicas = TopicReplication::Fixed(settings.replication_factor);
     let new = NewTopic::new(&plan.name, i32::from(plan.partitions), replicas);
     let new = plan.config.iter().fold(new, |new, (name, value)| new.set(name, value));
-    let outcome = admin.create_topics([&new], &options).await?;
+    let outcome = match admin.create_topics([&new], &options).await {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            // A client of administration is not told why no answer came; one that asks is.
+            let name = plan.name.clone();
+            cluster.ask(move |cluster| cluster.describe(&name)).await?;
+            return Err(error.into());
+        }
+    };
     for result in outcome {
         match result {
             Ok(_) => return Ok(Made::Created),

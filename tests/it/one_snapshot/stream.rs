@@ -83,9 +83,10 @@ impl Stream {
     /// A call of an organisation that was most likely published before an instant.
     pub fn any_of(&self, org: &str, before_ms: i64, dice: &mut StdRng) -> Call {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |call: &&Call| call.org_id.as_str() == org && call.occurred_at_ms() < before_ms;
-        let theirs: Vec<&Call> = seen.iter().filter(fits).collect();
-        (*theirs.choose(dice).expect("every organisation has calls")).clone()
+        let theirs = || seen.iter().filter(|call| call.org_id.as_str() == org);
+        let earlier: Vec<&Call> = theirs().filter(|call| call.occurred_at_ms() < before_ms).collect();
+        let chosen = earlier.choose(dice).copied().or_else(|| theirs().next());
+        chosen.expect("every organisation has calls").clone()
     }
 
     /// Ends it. Returns how many messages it published, and how many a second.

@@ -130,7 +130,7 @@ async fn the_stack_starts_twice_survives_kill_9_and_feeds_the_engine_from_kafka(
     let pids = (stack.pid("kafka"), stack.pid("clickhouse"));
     stack.ok(&["start"]);
     assert_eq!((stack.pid("kafka"), stack.pid("clickhouse")), pids, "a second start changes nothing");
-    assert!(stack.ok(&["status"]).contains("runs on"));
+    assert!(stack.ok(&["status"]).contains("runs ("));
     assert!(stack.ok(&["env"]).contains(&format!("export KAFKA_BROKERS={broker}")));
 
     stack.create_topic("calls", 2).await;
@@ -160,7 +160,7 @@ async fn the_stack_starts_twice_survives_kill_9_and_feeds_the_engine_from_kafka(
     }
     eventually(|| async {
         let status = text(&stack.run(&["status"]));
-        if status.contains("runs on") { Err(status) } else { Ok(()) }
+        if status.contains("runs (") { Err(status) } else { Ok(()) }
     })
     .await;
     stack.ok(&["start"]);
@@ -172,10 +172,7 @@ async fn the_stack_starts_twice_survives_kill_9_and_feeds_the_engine_from_kafka(
     let status = stack.run(&["status"]);
     assert_eq!(status.status.code(), Some(3));
     let status = text(&status);
-    assert!(
-        status.contains("kafka       does not run") && status.contains("clickhouse  runs on"),
-        "{status}"
-    );
+    assert!(status.contains("kafka       does not run") && status.contains("clickhouse  runs ("), "{status}");
     let stopped = stack.ok(&["stop"]);
     assert!(!stopped.contains("warning"), "{stopped}");
     stack.ok(&["stop"]);
