@@ -80,7 +80,10 @@ pub fn group_consumer(settings: &KafkaSettings) -> ClientConfig {
 
 /// A client that asks about topics and offsets; it joins no group.
 pub fn observer(settings: &KafkaSettings) -> ClientConfig {
-    config(settings, &[], &[("isolation.level", "read_committed")])
+    // It keeps what a broker said, also that a partition has no leader, as in the moment in which a broker comes back
+    // that was away for longer than its session with the controller; and asks anew by itself every five minutes only.
+    let defaults = [("topic.metadata.refresh.interval.ms", "1000".to_owned())];
+    config(settings, &defaults, &[("isolation.level", "read_committed")])
 }
 
 /// A client that reads one topic from its start to its end, without a group.
