@@ -202,7 +202,8 @@ fn a_start_that_cannot_work_says_why() {
     let output = stack.run_with(&["start", "--only", "kafka"], &[("PATH", tools.to_str().unwrap())]);
     let said = text(&output);
     assert!(!output.status.success());
-    assert!(said.contains("`java` is missing") && said.contains("apt-get install openjdk-17"), "{said}");
+    assert!(said.contains("missing: `java`, to run Kafka"), "{said}");
+    assert!(said.contains("apt-get install openjdk-17"), "{said}");
 
     let free = [("CLICKHOUSE_PORT", "20999"), ("ENGINE_BIN", "/nonexistent")];
     let output = stack.run_with(&["start", "--only", "clickhouse"], &free);
