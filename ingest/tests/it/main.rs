@@ -7,6 +7,7 @@ mod ends;
 mod foreign;
 mod full_disk;
 mod kill;
+mod leaderless;
 mod ledger;
 mod load;
 mod named;
