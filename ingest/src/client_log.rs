@@ -45,11 +45,12 @@ pub fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
 
 /// What librdkafka reports about a client as a whole.
 pub fn log_error(error: &KafkaError, reason: &str) {
-    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Authentication) {
+    let is_refusal = error.rdkafka_error_code() == Some(RDKafkaErrorCode::Authentication);
+    if is_refusal {
         // Whoever waits says what to do about it, once and at ERROR.
         note_refusal(reason);
-        tracing::debug!(target: "librdkafka", "{error}: {reason}");
-    } else if is_connection_trouble(error) {
+    }
+    if is_refusal || is_connection_trouble(error) {
         tracing::debug!(target: "librdkafka", "{error}: {reason}");
     } else {
         tracing::warn!(target: "librdkafka", "{error}: {reason}");

@@ -173,12 +173,17 @@ fn custom_range(parameters: &mut Parameters, since: Option<NaiveDate>, until: Op
 /// # Errors
 /// What is allowed instead.
 pub fn date_from(value: &str) -> Result<NaiveDate, String> {
-    let is_plain = value.len() == 10 && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    match value.parse::<NaiveDate>() {
-        Ok(date) if is_plain && (FIRST_DATE..=LAST_DATE).contains(&date) => Ok(date),
-        Ok(_) if is_plain => Err(format!("must lie between {FIRST_DATE} and {LAST_DATE}")),
-        _ => Err("must be a date such as 2026-11-23".to_owned()),
+    match written_date(value) {
+        Some(date) if (FIRST_DATE..=LAST_DATE).contains(&date) => Ok(date),
+        Some(_) => Err(format!("must lie between {FIRST_DATE} and {LAST_DATE}")),
+        None => Err("must be a date such as 2026-11-23".to_owned()),
     }
+}
+
+/// A date of any year, where it is written as `2026-11-23`.
+pub fn written_date(value: &str) -> Option<NaiveDate> {
+    let is_plain = value.len() == 10 && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    value.parse().ok().filter(|_| is_plain)
 }
 
 #[cfg(test)]

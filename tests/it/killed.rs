@@ -110,9 +110,8 @@ impl System {
         let (load, queue) = (load.to_str().unwrap(), queue.to_str().unwrap());
         let topic = self.room.topic("calls");
         // The broker, which is killed too, may take its time to come back.
-        let patience = ["--timeout", "5m"];
-        let arguments = ["calls", load, "--topic", &topic, "--speed", SPEED, "--queue-dir", queue];
-        let arguments = [arguments.as_slice(), &patience].concat();
+        let arguments =
+            ["calls", load, "--topic", &topic, "--speed", SPEED, "--queue-dir", queue, "--timeout", "5m"];
         self.room.spawn("emit", &arguments, &[])
     }
 

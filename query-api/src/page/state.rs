@@ -7,7 +7,7 @@
 
 use super::frame::encoded;
 use crate::as_of::AsOf;
-use crate::filter::{Byok, Filter, Narrow, byok_from, date_from, model_from, model_value};
+use crate::filter::{Byok, Filter, Narrow, byok_from, date_from, model_from, model_value, written_date};
 use crate::parameters::Parameters;
 use crate::period::Range;
 use crate::problem::Problem;
@@ -61,8 +61,7 @@ pub struct Field {
 impl Field {
     /// The text where it is a date: a date field takes nothing else.
     pub fn date(&self) -> &str {
-        let is_date = self.text.len() == "2026-11-23".len() && self.text.parse::<NaiveDate>().is_ok();
-        if is_date { &self.text } else { "" }
+        if written_date(&self.text).is_some() { &self.text } else { "" }
     }
 }
 
