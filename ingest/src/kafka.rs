@@ -11,6 +11,11 @@ pub const DEAD_LETTER_EXTRA_BYTES: u64 = 1024 * 1024;
 /// bytes, the client uncompressed ones.
 const PRODUCER_MESSAGE_BYTES_MAX: &str = "1000000000";
 
+/// How long a worker waits for the answer when it joins its group, which is how long it may go without polling: an answer
+/// that went into a half-open connection never comes. The loop polls every few milliseconds; one that does not for so
+/// long is frozen, and comes back by itself. The library does not take less than the session.
+const JOIN_MAX_MS: u64 = 30_000;
+
 /// What every client has: addresses, defaults of ours, the operator's options, and last what must not be changed.
 fn config(settings: &KafkaSettings, defaults: &[(&str, String)], fixed: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();
@@ -18,6 +23,12 @@ fn config(settings: &KafkaSettings, defaults: &[(&str, String)], fixed: &[(&str,
     config.set("log.connection.close", "false").set_log_level(RDKafkaLogLevel::Warning);
     // How long a connection stays in use on which no answer comes. A half-open one is noticed by nothing else.
     config.set("socket.timeout.ms", settings.timeout.get().as_millis().to_string());
+    // A client keeps what it heard of the topics: also that a partition has no leader, as in the moment in which a
+    // broker comes back that was away for longer than its session with the controller, or nothing, if that moment was
+    // the one in which it wanted to join its group. By the library's own default it asks anew after five minutes.
+    config.set("topic.metadata.refresh.interval.ms", "1000");
+    // How soon it tries again to connect; the library's own default grows to ten seconds.
+    config.set("reconnect.backoff.max.ms", "1000");
     for (name, value) in defaults {
         config.set(*name, value);
     }
@@ -72,6 +83,10 @@ pub fn group_consumer(settings: &KafkaSettings) -> ClientConfig {
         ("isolation.level", "read_committed"),
     ];
     let mut config = config(settings, &defaults, &fixed);
+    if config.get("max.poll.interval.ms").is_none() {
+        let session = config.get("session.timeout.ms").and_then(|text| text.parse().ok()).unwrap_or(0);
+        config.set("max.poll.interval.ms", JOIN_MAX_MS.max(session).to_string());
+    }
     if !settings.group_instance_id.is_empty() {
         config.set("group.instance.id", &settings.group_instance_id);
     }
@@ -80,10 +95,7 @@ pub fn group_consumer(settings: &KafkaSettings) -> ClientConfig {
 
 /// A client that asks about topics and offsets; it joins no group.
 pub fn observer(settings: &KafkaSettings) -> ClientConfig {
-    // It keeps what a broker said, also that a partition has no leader, as in the moment in which a broker comes back
-    // that was away for longer than its session with the controller; and asks anew by itself every five minutes only.
-    let defaults = [("topic.metadata.refresh.interval.ms", "1000".to_owned())];
-    config(settings, &defaults, &[("isolation.level", "read_committed")])
+    config(settings, &[], &[("isolation.level", "read_committed")])
 }
 
 /// A client that reads one topic from its start to its end, without a group.

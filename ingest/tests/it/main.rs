@@ -6,6 +6,7 @@ mod directory;
 mod ends;
 mod foreign;
 mod full_disk;
+mod joining;
 mod kill;
 mod leaderless;
 mod ledger;
