@@ -14,18 +14,18 @@ mod partitions;
 use crate::assignment::{Start, Wanted};
 use crate::batch::{Batch, Limits, Trigger};
 use crate::client_log::is_connection_trouble;
+use crate::group_client::{GroupClient, Member};
 use crate::intake;
 use crate::metrics;
 use crate::progress::Progress;
-use crate::rebalance::GroupContext;
 use crate::topic::{Kind, Partition};
 use crate::tracks::Tracks;
 use anyhow::{Context, bail};
 use rdkafka::Message;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
-use service::health::Component;
+use service::health::{Component, State};
 use service::shutdown::Shutdown;
 use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
@@ -51,6 +51,9 @@ const POLL_MAX: Duration = Duration::from_millis(20);
 /// Messages taken between two looks at the clock.
 const MESSAGES_A_LOOK: usize = 1024;
 
+/// How long the client may be out of the group although Kafka answers. It gives up a request to join earlier than that.
+const LOST_MAX: Duration = Duration::from_secs(40);
+
 /// How often in a row Kafka may refuse to be read on although log and ledger fit together.
 const REFUSALS_MAX: u32 = 3;
 
@@ -59,8 +62,8 @@ const MARKERS_EVERY: Duration = Duration::from_millis(250);
 
 /// What the loop needs from outside.
 pub struct ConsumerParts {
-    /// The consumer, subscribed by the loop.
-    pub consumer: Arc<BaseConsumer<GroupContext>>,
+    /// The client, subscribed by the loop.
+    pub client: GroupClient,
     /// Whether the group knows this worker by a name, which it has again after a restart.
     pub has_name: bool,
     /// The topics by kind.
@@ -81,6 +84,8 @@ pub struct ConsumerParts {
     pub progress: Progress,
     /// What is said about it.
     pub component: Component,
+    /// What is said about Kafka.
+    pub kafka: Component,
     /// The wish to end.
     pub shutdown: Shutdown,
 }
@@ -88,6 +93,7 @@ pub struct ConsumerParts {
 /// The loop's state.
 pub struct ConsumerLoop {
     parts: ConsumerParts,
+    consumer: Member,
     calls_topic: String,
     tracks: Tracks,
     batch: Batch,
@@ -99,6 +105,8 @@ pub struct ConsumerLoop {
     refusals: u32,
     /// Kafka was away: it may have come back with another log, so what it says next is not read on from.
     was_away: bool,
+    /// Since when the client has been out of the group although Kafka answers.
+    lost_since: Option<Instant>,
 }
 
 impl ConsumerLoop {
@@ -106,6 +114,7 @@ impl ConsumerLoop {
     pub fn new(parts: ConsumerParts) -> Self {
         let calls_topic = parts.topics.get(&Kind::Calls).cloned().unwrap_or_default();
         Self {
+            consumer: parts.client.current(),
             parts,
             calls_topic,
             tracks: Tracks::default(),
@@ -116,6 +125,7 @@ impl ConsumerLoop {
             markers_at: Instant::now(),
             refusals: 0,
             was_away: false,
+            lost_since: None,
         }
     }
 
@@ -124,20 +134,24 @@ impl ConsumerLoop {
     /// # Errors
     /// When Kafka refuses in a way that waiting cannot mend, or a batch does not add up.
     pub fn run(mut self, runtime: &Handle) -> anyhow::Result<()> {
-        self.parts.component.waiting("the consumer group to assign partitions");
-        self.subscribe(!self.parts.has_name)?;
-        let consumer = Arc::clone(&self.parts.consumer);
+        self.join()?;
         while !self.parts.shutdown.is_triggered() {
             self.take_starts()?;
             if !self.hand_over(runtime)? {
                 break;
             }
-            self.take_messages(&consumer)?;
+            self.take_messages()?;
+            self.renew_if_lost()?;
             if !self.held && self.markers_at.elapsed() >= MARKERS_EVERY {
                 self.look_for_markers()?;
             }
         }
         self.finish(runtime)
+    }
+
+    fn join(&mut self) -> anyhow::Result<()> {
+        self.parts.component.waiting("the consumer group to assign partitions");
+        self.subscribe(!self.parts.has_name)
     }
 
     /// Subscribes to all topics, or for a beginning to the calls only.
@@ -150,11 +164,12 @@ impl ConsumerLoop {
         let topics = self.parts.topics.iter().filter(|(kind, _)| to_all || **kind == Kind::Calls);
         let topics: Vec<&str> = topics.map(|(_, topic)| topic.as_str()).collect();
         self.is_subscribed = to_all;
-        self.parts.consumer.subscribe(&topics).context("cannot subscribe to the topics")
+        self.consumer.subscribe(&topics).context("cannot subscribe to the topics")
     }
 
     /// Takes messages until none is left, the batch is full, or it is time to look around.
-    fn take_messages(&mut self, consumer: &BaseConsumer<GroupContext>) -> anyhow::Result<()> {
+    fn take_messages(&mut self) -> anyhow::Result<()> {
+        let consumer = Arc::clone(&self.consumer);
         let now = Instant::now();
         let mut patience = self.poll_timeout(now);
         for _ in 0..MESSAGES_A_LOOK {
@@ -217,7 +232,7 @@ impl ConsumerLoop {
 
     /// An error instead of a message.
     fn refuse(&mut self, error: KafkaError) -> anyhow::Result<()> {
-        if let Some((code, text)) = self.parts.consumer.client().fatal_error() {
+        if let Some((code, text)) = self.consumer.client().fatal_error() {
             bail!("the Kafka client cannot go on ({code}): {text}; start ingest again");
         }
         use RDKafkaErrorCode as Code;
@@ -274,5 +289,27 @@ impl ConsumerLoop {
         }
         self.ask_for_starts(partitions);
         Ok(())
+    }
+
+    /// Makes a new client of one that does not find back into the group. librdkafka 2.12 can lose the way when the broker
+    /// freezes, or comes back without leaders, while it joins: seen as connected, asking for the topics every second, and
+    /// never again for its group.
+    fn renew_if_lost(&mut self) -> anyhow::Result<()> {
+        if self.consumer.context().is_in_group() || self.parts.kafka.state() != State::Ok {
+            self.lost_since = None;
+            return Ok(());
+        }
+        if self.lost_since.get_or_insert_with(Instant::now).elapsed() < LOST_MAX {
+            return Ok(());
+        }
+        tracing::warn!(
+            "out of the consumer group for {LOST_MAX:?} although Kafka answers: making a new client"
+        );
+        metrics::client_renewed();
+        self.lost_since = None;
+        self.was_away = false;
+        self.tracks.all().into_iter().for_each(|partition| self.let_go(partition));
+        self.consumer = self.parts.client.renew().context("cannot make a Kafka consumer")?;
+        self.join()
     }
 }

@@ -3,6 +3,7 @@
 use crate::settings::KafkaSettings;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use std::time::Duration;
 
 /// Bytes by which a dead letter may be larger than the message it holds: reason and origin.
 pub const DEAD_LETTER_EXTRA_BYTES: u64 = 1024 * 1024;
@@ -15,6 +16,9 @@ const PRODUCER_MESSAGE_BYTES_MAX: &str = "1000000000";
 /// that went into a half-open connection never comes. The loop polls every few milliseconds; one that does not for so
 /// long is frozen, and comes back by itself. The library does not take less than the session.
 const JOIN_MAX_MS: u64 = 30_000;
+
+/// How often the client of the group tells where it is with its group.
+pub const STATE_EVERY: Duration = Duration::from_secs(5);
 
 /// What every client has: addresses, defaults of ours, the operator's options, and last what must not be changed.
 fn config(settings: &KafkaSettings, defaults: &[(&str, String)], fixed: &[(&str, &str)]) -> ClientConfig {
@@ -69,6 +73,7 @@ pub fn group_consumer(settings: &KafkaSettings) -> ClientConfig {
         // goes on does no harm.
         ("session.timeout.ms", "10000".to_owned()),
         ("check.crcs", "true".to_owned()),
+        ("statistics.interval.ms", STATE_EVERY.as_millis().to_string()),
     ];
     let defaults = [fetching(settings).as_slice(), &defaults].concat();
     let fixed = [

@@ -14,6 +14,7 @@ pub mod consumer;
 mod describe;
 pub mod fold;
 pub mod forward;
+pub mod group_client;
 pub mod guard;
 pub mod headers;
 pub mod idle;
@@ -39,19 +40,17 @@ use crate::batch::Limits;
 use crate::cluster::Cluster;
 use crate::consumer::{ConsumerLoop, ConsumerParts};
 use crate::fold::Folder;
+use crate::group_client::GroupClient;
 use crate::guard::Guard;
 use crate::idle::Watch;
 use crate::outbox::Outbox;
 use crate::patience::Patience;
 use crate::progress::Progress;
-use crate::rebalance::GroupContext;
 use crate::settings::IngestSettings;
 use crate::source::topic_of;
 use crate::topic::Kind;
 use crate::writer::Writer;
 use anyhow::Context;
-use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::BaseConsumer;
 use service::failpoint;
 use service::health::Health;
 use service::shutdown::Shutdown;
@@ -87,10 +86,8 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
 
     let topics: BTreeMap<Kind, String> =
         Kind::ALL.into_iter().map(|kind| (kind, topic_of(&settings.kafka, kind).to_owned())).collect();
-    let context = GroupContext::new(topics.clone().into_iter().collect());
-    let consumer = BaseConsumer::from_config_and_context(&kafka::group_consumer(&settings.kafka), context)
+    let client = GroupClient::new(&settings.kafka, topics.clone().into_iter().collect())
         .context("cannot make a Kafka consumer")?;
-    let consumer = Arc::new(consumer);
     let outbox = Outbox::new(&settings.kafka);
     let progress = Progress::default();
     let (batches, closed) = mpsc::unbounded_channel();
@@ -100,7 +97,7 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
     let (end_of_writer, writer_ended) = oneshot::channel();
 
     let reader = ConsumerLoop::new(ConsumerParts {
-        consumer: Arc::clone(&consumer),
+        client: client.clone(),
         has_name: !settings.kafka.group_instance_id.is_empty(),
         topics: topics.clone(),
         limits: Limits {
@@ -116,6 +113,7 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
         starts,
         progress: progress.clone(),
         component: consuming,
+        kafka: kafka.clone(),
         shutdown: shutdown.clone(),
     });
     let guard = Guard::new(&settings.kafka, &warehouse, &cluster, patience("guard"));
@@ -129,7 +127,7 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
         guard: guard.waiting_as(patience("identity")),
         warehouse: warehouse.clone(),
         outbox,
-        consumer,
+        client,
         topics: topics.clone(),
         progress: progress.clone(),
         warehouse_patience: patience("clickhouse"),

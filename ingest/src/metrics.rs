@@ -39,6 +39,9 @@ pub const FRONTIER_AGE_SECONDS: &str = "ingest_frontier_age_seconds";
 pub const PARTITIONS: &str = "ingest_partitions";
 /// Rows of `batches` that were folded into larger ones.
 pub const FOLDED_ROWS_TOTAL: &str = "ingest_folded_rows_total";
+/// Kafka clients that did not find back into the consumer group and were replaced. Each cost a minute of standing
+/// still.
+pub const CLIENTS_RENEWED_TOTAL: &str = "ingest_clients_renewed_total";
 
 /// Registers all texts, once at start.
 pub fn describe() {
@@ -57,6 +60,8 @@ pub fn describe() {
     describe_gauge!(FRONTIER_AGE_SECONDS, "age of the statement that everything is counted");
     describe_gauge!(PARTITIONS, "partitions this worker reads");
     describe_counter!(FOLDED_ROWS_TOTAL, "rows of batches folded into larger ones");
+    describe_counter!(CLIENTS_RENEWED_TOTAL, "Kafka clients that lost the consumer group and were replaced");
+    counter!(CLIENTS_RENEWED_TOTAL).absolute(0);
     counter!(BROKEN_SUMS_TOTAL).absolute(0);
     counter!(REDELIVERED_TOTAL).absolute(0);
     counter!(REROUTED_TOTAL).absolute(0);
@@ -108,6 +113,11 @@ pub fn partitions(kind: Kind, count: usize) {
 /// A message came a second time.
 pub fn redelivered() {
     counter!(REDELIVERED_TOTAL).increment(1);
+}
+
+/// A client was replaced.
+pub fn client_renewed() {
+    counter!(CLIENTS_RENEWED_TOTAL).increment(1);
 }
 
 /// A batch does not add up.

@@ -1,6 +1,6 @@
 //! Delivers dead letters and rerouted messages: a batch goes on only when every one is acknowledged by all replicas.
 
-use crate::client_log::LoggedContext;
+use crate::client_log::{LoggedContext, is_connection_trouble};
 use crate::forward::Forward;
 use crate::kafka;
 use crate::patience::{Patience, Stopped};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// The producer with its topics.
 pub struct Outbox {
     settings: KafkaSettings,
-    /// Made when it is first needed, which in most workers is never; replaced when it has a fatal error.
+    /// Made when it is first needed, which in most workers is never; replaced when it has a fatal error or got no answer.
     producer: Mutex<Option<FutureProducer<LoggedContext>>>,
 }
 
@@ -44,13 +44,17 @@ impl Outbox {
                 let now = lock(&pending).clone();
                 let (failed, error) = self.attempt(&producer, now).await;
                 *lock(&pending) = failed;
+                if error.as_ref().is_some_and(got_no_answer) {
+                    // A client that was there while the broker was away may not find it again.
+                    *lock(&self.producer) = None;
+                }
                 error.map_or(Ok(()), Err)
             })
             .await
     }
 
-    /// The producer. After a fatal error, which idempotent producers have when they lost track of what the broker has,
-    /// a new one.
+    /// The producer, if need be a new one: when no answer came, or after a fatal error, which idempotent producers have
+    /// when they lost track of what the broker has.
     fn sound_producer(&self) -> KafkaResult<FutureProducer<LoggedContext>> {
         let mut current = lock(&self.producer);
         if let Some(producer) = &*current {
@@ -114,6 +118,10 @@ impl Outbox {
             }
         }
     }
+}
+
+fn got_no_answer(error: &KafkaError) -> bool {
+    is_connection_trouble(error) || error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut)
 }
 
 /// What these locks guard is as valid after a panic elsewhere as before it.

@@ -6,9 +6,11 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
+use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 use service::failpoint;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// A place for crash tests: partitions are to be handed over, and the group does not know yet that they are.
@@ -28,17 +30,25 @@ pub enum Change {
 pub struct GroupContext {
     topics: Vec<(Kind, String)>,
     changes: Mutex<Vec<Change>>,
+    is_in_group: AtomicBool,
 }
 
 impl GroupContext {
     /// For a consumer of these topics.
     pub fn new(topics: Vec<(Kind, String)>) -> Self {
-        Self { topics, changes: Mutex::new(Vec::new()) }
+        Self { topics, changes: Mutex::new(Vec::new()), is_in_group: AtomicBool::new(false) }
     }
 
     /// The changes since the last call, in order.
     pub fn take_changes(&self) -> Vec<Change> {
         std::mem::take(&mut *self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether the client was in the group when it was last asked, every [`STATE_EVERY`].
+    ///
+    /// [`STATE_EVERY`]: crate::kafka::STATE_EVERY
+    pub fn is_in_group(&self) -> bool {
+        self.is_in_group.load(Ordering::Relaxed)
     }
 
     fn note(&self, change: Change) {
@@ -62,6 +72,12 @@ impl ClientContext for GroupContext {
 
     fn error(&self, error: KafkaError, reason: &str) {
         log_error(&error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let group = statistics.cgrp.as_ref();
+        let is_in_group = group.is_some_and(|group| group.state == "up" && group.join_state == "steady");
+        self.is_in_group.store(is_in_group, Ordering::Relaxed);
     }
 }
 

@@ -10,19 +10,18 @@
 
 use crate::batch::Batch;
 use crate::consumer::ClosedBatch;
+use crate::group_client::GroupClient;
 use crate::guard::Guard;
 use crate::metrics;
 use crate::must_stop::MustStop;
 use crate::outbox::Outbox;
 use crate::patience::{Patience, Stopped};
 use crate::progress::Progress;
-use crate::rebalance::GroupContext;
 use crate::topic::Kind;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use service::failpoint;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc::UnboundedReceiver;
 use warehouse::{BatchRow, LedgerBlock, TouchRow, Warehouse};
@@ -40,7 +39,7 @@ pub struct Writer {
     /// For dead letters and rerouted messages.
     pub outbox: Outbox,
     /// For commits.
-    pub consumer: Arc<BaseConsumer<GroupContext>>,
+    pub client: GroupClient,
     /// The topics by kind, for commits.
     pub topics: BTreeMap<Kind, String>,
     /// How far each partition is.
@@ -164,7 +163,7 @@ impl Writer {
                 }
             }
         }
-        if let Err(error) = self.consumer.commit(&offsets, CommitMode::Async) {
+        if let Err(error) = self.client.current().commit(&offsets, CommitMode::Async) {
             tracing::warn!("cannot commit offsets to Kafka, which is for information only: {error}");
         }
     }

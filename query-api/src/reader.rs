@@ -1,9 +1,10 @@
 //! Answers a question at one position from rollup rows that prove themselves, and from the ledger where none does.
 //!
 //! A round begins with the touches of everything asked: what was never touched holds nothing, and the last touch judges
-//! the row. Then each level and the ledger are asked side by side. A statement to a level returns together which rows it
-//! used and what they add up to; what it could not use is asked one level below in the next round, in the end from the
-//! ledger. So nothing depends on how far the rollup worker is, but speed.
+//! the row. Beside that a few pieces of the ledger are read; then each level is asked, beside what is left of the ledger.
+//! A statement to a level returns together which rows it used and what they add up to; what it could not use is asked
+//! one level below in the next round, in the end from the ledger. So nothing depends on how far the rollup worker is, but
+//! speed.
 
 use crate::cover::{Bucket, Cover, Cutter, Level, Piece};
 use crate::filter::Narrow;
@@ -87,8 +88,10 @@ pub trait AnswerRow: RowOwned + RowRead + Clone + Send + Sync + 'static {
 
 /// Buckets in one statement: their starts, ends and touches stay below the limit of a form field (128 KiB).
 const BUCKETS_PER_STATEMENT: usize = 4_000;
-/// Statements of one question side by side: one for each level and the ledger.
-const STATEMENTS_AT_ONCE: usize = 4;
+/// Statements to rollup levels side by side.
+const STATEMENTS_AT_ONCE: usize = 3;
+/// So few pieces of the ledger, each of one quarter hour at most, are asked before it is known whether they hold anything.
+const QUARTERS_AT_ONCE: usize = 4;
 /// A few quarter hours are asked without an estimate: it would cost more than it could save.
 const QUARTERS_WITHOUT_ESTIMATE: usize = 8;
 
@@ -104,11 +107,6 @@ struct EstimateRow {
     rows: u64,
     #[serde(rename = "marks")]
     _marks: u64,
-}
-
-enum Part {
-    Buckets(Level, Vec<TouchedBucket>),
-    Pieces(Vec<Piece>),
 }
 
 impl Reader {
@@ -149,25 +147,45 @@ impl Reader {
         narrow: &Narrow,
         cover: &Cover,
     ) -> Result<Round<R>, Problem> {
-        let touches = self.touches(cover).await?;
-        let statements = parts(cover, &touches).into_iter().map(|part| async move {
-            match part {
-                Part::Buckets(level, buckets) => self.of_buckets(question, narrow, level, &buckets).await,
-                Part::Pieces(pieces) => {
-                    let query = narrow.bind(self.of_ledger(question, &pieces));
-                    let rows: Vec<R> = self.warehouse.fetch_all(question.doing, query).await?;
-                    let rows = rows.into_iter().map(|row| (None, row)).collect();
-                    Ok(Round { rows, unused: Vec::new() })
-                }
-            }
-        });
-        let mut answers = stream::iter(statements).buffer_unordered(STATEMENTS_AT_ONCE);
-        let mut round = Round { rows: Vec::new(), unused: Vec::new() };
-        while let Some(part) = answers.try_next().await.map_err(|error: WarehouseError| error)? {
-            round.rows.extend(part.rows);
-            round.unused.extend(part.unused);
+        // A few pieces are asked while the touches are read: the ledger needs no touch to be right, and it would mostly
+        // wait only to hear that there is one.
+        let (few, many) = if cover.pieces.len() <= QUARTERS_AT_ONCE {
+            (cover.pieces.as_slice(), [].as_slice())
+        } else {
+            ([].as_slice(), cover.pieces.as_slice())
+        };
+        let (touches, mut rows) =
+            tokio::try_join!(self.touches(cover), self.of_pieces(question, narrow, few))?;
+        let touched = many.iter().filter(|piece| touches.reaches(piece.span)).copied().collect::<Vec<_>>();
+        let of_levels = stream::iter(of_levels(cover, &touches))
+            .map(|(level, buckets)| async move { self.of_buckets(question, narrow, level, &buckets).await })
+            .buffer_unordered(STATEMENTS_AT_ONCE)
+            .try_collect::<Vec<_>>();
+        let (of_levels, of_ledger) = tokio::try_join!(of_levels, self.of_pieces(question, narrow, &touched))?;
+        rows.extend(of_ledger);
+        let mut round = Round { rows: rows.into_iter().map(|row| (None, row)).collect(), unused: Vec::new() };
+        for of_level in of_levels {
+            round.rows.extend(of_level.rows);
+            round.unused.extend(of_level.unused);
         }
         Ok(round)
+    }
+
+    /// What the ledger answers for pieces of it.
+    async fn of_pieces<R: AnswerRow>(
+        &self,
+        question: &Question,
+        narrow: &Narrow,
+        pieces: &[Piece],
+    ) -> Result<Vec<R>, WarehouseError> {
+        let mut rows = Vec::new();
+        for pieces in layers(pieces.to_vec(), |piece| piece.span) {
+            for pieces in pieces.chunks(BUCKETS_PER_STATEMENT) {
+                let query = narrow.bind(self.of_ledger(question, pieces));
+                rows.extend(self.warehouse.fetch_all::<R>(question.doing, query).await?);
+            }
+        }
+        Ok(rows)
     }
 
     /// What the rows of a level answer, from what was kept where that holds.
@@ -255,20 +273,16 @@ impl Reader {
     }
 }
 
-/// What was touched of a cover, as statements.
-fn parts(cover: &Cover, touches: &Touches) -> Vec<Part> {
-    let mut parts = Vec::new();
+/// The touched buckets of a cover, as statements.
+fn of_levels(cover: &Cover, touches: &Touches) -> Vec<(Level, Vec<TouchedBucket>)> {
+    let mut statements = Vec::new();
     for level in Level::ALL {
         let touched = cover.buckets(level).iter().filter_map(|bucket| touches.of(*bucket));
         let layers = layers(touched.collect(), |touched| touched.bucket.interval.into());
         let chunks = layers.iter().flat_map(|layer| layer.chunks(BUCKETS_PER_STATEMENT));
-        parts.extend(chunks.map(|chunk| Part::Buckets(level, chunk.to_vec())));
+        statements.extend(chunks.map(|chunk| (level, chunk.to_vec())));
     }
-    let touched = cover.pieces.iter().filter(|piece| touches.reaches(piece.span)).copied();
-    let layers = layers(touched.collect(), |piece| piece.span);
-    let chunks = layers.iter().flat_map(|layer| layer.chunks(BUCKETS_PER_STATEMENT));
-    parts.extend(chunks.map(|chunk| Part::Pieces(chunk.to_vec())));
-    parts
+    statements
 }
 
 /// Sorts by time into layers without overlap: one statement counts a call to one sum only. Usually there is one layer.

@@ -73,11 +73,11 @@ impl ConsumerLoop {
             self.send(room, Trigger::Shutdown)?;
         }
         // The writer commits its last offsets before the consumer leaves the group.
-        let ConsumerParts { consumer, batches, writer_ended, .. } = self.parts;
+        let ConsumerParts { client, batches, writer_ended, .. } = self.parts;
         drop(batches);
         let _ = runtime.block_on(writer_ended);
         // Leaves the group, which blocks; this thread may.
-        drop(consumer);
+        drop((self.consumer, client));
         Ok(())
     }
 }

@@ -64,13 +64,13 @@ impl ConsumerLoop {
                 list.add_partition_offset(topic, i32::from(partition.number), Offset::Offset(*offset))?;
             }
         }
-        self.parts.consumer.incremental_assign(&list).context("cannot begin to read partitions")?;
+        self.consumer.incremental_assign(&list).context("cannot begin to read partitions")?;
         self.look_for_markers()
     }
 
     pub(super) fn unassign_all(&self) -> anyhow::Result<()> {
-        let assigned = self.parts.consumer.assignment()?;
-        self.parts.consumer.incremental_unassign(&assigned).context("cannot let go of partitions")
+        let assigned = self.consumer.assignment()?;
+        self.consumer.incremental_unassign(&assigned).context("cannot let go of partitions")
     }
 
     /// Hands all partitions back to the client: nothing is fetched, and the group keeps us as long as we poll.
@@ -95,7 +95,7 @@ impl ConsumerLoop {
     /// [`Reading::observe`]: crate::tracks::Reading::observe
     pub(super) fn look_for_markers(&mut self) -> anyhow::Result<()> {
         self.markers_at = Instant::now();
-        let positions = self.parts.consumer.position().context("cannot ask for the client's positions")?;
+        let positions = self.consumer.position().context("cannot ask for the client's positions")?;
         for (partition, _) in self.tracks.next_offsets() {
             let topic = self.parts.topics.get(&partition.kind).map_or("", String::as_str);
             let (Some(element), Some(reading)) = (

@@ -3,7 +3,8 @@
 use crate::load::Load;
 use crate::topic::publish;
 use crate::worker::Worker;
-use system_tests::{Room, Stack, eventually};
+use std::time::Duration;
+use system_tests::{Manner, Proxy, Room, Stack, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn partitions_that_a_killed_worker_was_handing_over_are_read_again() {
@@ -21,4 +22,48 @@ async fn partitions_that_a_killed_worker_was_handing_over_are_read_again() {
     publish(&room, "calls", &load.more(1000)).await;
     load.is_counted(&room).await;
     assert!(first.process.stop().success() && second.process.stop().success());
+}
+
+/// The library alone would wait ten minutes for an answer that never comes.
+const PATIENT: (&str, &str) = ("KAFKA_PROPERTIES", "max.poll.interval.ms=600000");
+
+/// Each way.
+const DELAY: Duration = Duration::from_millis(150);
+
+/// A worker whose request to join the group anew has gone into a half-open connection.
+async fn lost_one(room: &Room, proxy: &Proxy) -> Worker {
+    let by_proxy = ("KAFKA_BROKERS", proxy.address());
+    let settings = [by_proxy, PATIENT, ("KAFKA_GROUP_INSTANCE_ID", "one"), ("KAFKA_TIMEOUT", "5s")];
+    loop {
+        proxy.set(Manner::Delays(DELAY));
+        let mut worker = Worker::spawn(room, &settings).await;
+        worker.process.says("assigned: calls").await;
+        // It asks for the directory's topic, and when that answer is there, to join anew.
+        tokio::time::sleep(2 * DELAY + DELAY / 2).await;
+        proxy.set(Manner::Swallows);
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        proxy.set(Manner::Passes);
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        if !worker.process.has_said("assigned: directory") {
+            return worker;
+        }
+        // The moment was missed.
+        worker.process.kill();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_find_back_into_the_group_is_replaced() {
+    let proxy = Proxy::unaimed().await;
+    let stack = Stack::start_own_behind(&proxy);
+    let room = Room::new(&stack, "lostway").await;
+    room.create_topics().await;
+    let mut load = Load::default();
+    let mut worker = lost_one(&room, &proxy).await;
+    worker.process.says("out of the consumer group").await;
+    worker.process.says("assigned: directory").await;
+    publish(&room, "calls", &load.more(1000)).await;
+    load.is_counted(&room).await;
+    worker.ready().await;
+    assert!(worker.process.stop().success());
 }
