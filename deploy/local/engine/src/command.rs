@@ -26,7 +26,7 @@ pub async fn run(
     let (sql, format) = (text.to_vec(), heading.format.clone());
     let output = tokio::task::spawn_blocking(move || {
         let result = engine
-            .connect(user, &call.session, ticket.mark())
+            .connect(user, &call.session, &ticket.mark())
             .and_then(|mut connection| connection.query(&sql, &format, &call.parameters))
             .map(|output| (output.bytes(), output.work()));
         drop(ticket);

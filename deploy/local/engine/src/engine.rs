@@ -22,7 +22,22 @@ pub struct Engine {
     temporary: PathBuf,
     /// Closing the last connection would stop the engine; this one stays. It also kills statements.
     resident: Mutex<Option<Connection>>,
+    /// For the next statements that read: opening a connection and choosing its database takes as long as a small one.
+    idle: Mutex<Vec<Reading>>,
 }
+
+/// A connection for statements that read, one after the other.
+pub struct Reading {
+    /// The connection.
+    pub connection: Connection,
+    /// What identifies its statement to [`Engine::kill`].
+    pub mark: String,
+    user: User,
+    database: Option<String>,
+}
+
+/// Most connections that wait for the next statement.
+const IDLE_MAX: usize = 16;
 
 /// How a statement's session differs from the profile.
 #[derive(Debug, Default)]
@@ -35,6 +50,13 @@ pub struct Session {
     pub reads_only: bool,
     /// `max_query_size`, if the statement as the engine gets it is longer than the default.
     pub query_bytes: Option<usize>,
+}
+
+impl Session {
+    /// Whether it differs in its database only.
+    fn is_plain(&self) -> bool {
+        self.settings.is_empty() && !self.reads_only && self.query_bytes.is_none()
+    }
 }
 
 impl Engine {
@@ -76,7 +98,8 @@ impl Engine {
         let timezone = ask("SELECT serverTimezone()")?;
         let setting_names = ask("SELECT name FROM system.settings")?.lines().map(str::to_owned).collect();
         let resident = Mutex::new(Some(resident));
-        Ok(Self { chdb, path_argument, setting_names, version, timezone, temporary, resident })
+        let idle = Mutex::default();
+        Ok(Self { chdb, path_argument, setting_names, version, timezone, temporary, resident, idle })
     }
 
     /// ClickHouse's version.
@@ -131,6 +154,30 @@ impl Engine {
         Ok(connection)
     }
 
+    /// A connection for a `SELECT`, which leaves no trace in it: one that waits, if the session has no settings of its
+    /// own and there is one of the same user and database.
+    pub fn connect_to_read(&self, user: User, session: &Session, mark: &str) -> Result<Reading, Exception> {
+        let is_plain = session.is_plain();
+        if is_plain {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            let fits = |waiting: &Reading| waiting.user == user && waiting.database == session.database;
+            if let Some(index) = idle.iter().rposition(fits) {
+                return Ok(idle.swap_remove(index));
+            }
+        }
+        let (connection, mark) = (self.connect(user, session, mark)?, mark.to_owned());
+        Ok(Reading { connection, mark, user, database: session.database.clone() })
+    }
+
+    /// Takes a connection back, if its session has no settings of its own.
+    pub fn give_back(&self, reading: Reading, session: &Session) {
+        let is_plain = session.is_plain();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_plain && idle.len() < IDLE_MAX {
+            idle.push(reading);
+        }
+    }
+
     /// Stops the statement with this mark, wherever it is; does nothing if there is none.
     pub fn kill(&self, mark: &str) {
         let sql = format!("KILL QUERY WHERE endsWith(Settings['log_comment'], {}) ASYNC", literal(mark));
@@ -145,6 +192,7 @@ impl Engine {
     /// Closes the engine: with the last connection it stops its merges and releases the data folder. Every
     /// statement must have ended.
     pub fn close(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.resident.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 

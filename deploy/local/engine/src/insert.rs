@@ -36,7 +36,7 @@ pub async fn run(
     let (done, outcome) = oneshot::channel();
     let engine = Arc::clone(&server.engine);
     tokio::task::spawn_blocking(move || {
-        let result = engine.connect(user, &call.session, ticket.mark()).and_then(|connection| {
+        let result = engine.connect(user, &call.session, &ticket.mark()).and_then(|connection| {
             let mut insert = connection.insert(&text, &format, &call.parameters)?;
             loop {
                 match arriving.blocking_recv() {

@@ -91,10 +91,14 @@ fn start(server: &Arc<Context>, job: Job, text: &[u8], tail: &[u8], output: Owne
     let (done, outcome) = oneshot::channel();
     let engine = Arc::clone(&server.engine);
     tokio::task::spawn_blocking(move || {
-        let result = engine
-            .connect(user, &call.session, ticket.mark())
-            .and_then(|mut connection| connection.query(&sql, "Null", &call.parameters))
-            .map(|output| output.work());
+        let result = engine.connect_to_read(user, &call.session, &ticket.mark()).and_then(|mut reading| {
+            ticket.runs_as(&reading.mark);
+            let work = reading.connection.query(&sql, "Null", &call.parameters)?.work();
+            if ticket.ends() {
+                engine.give_back(reading, &call.session);
+            }
+            Ok(work)
+        });
         // In this order: who has the outcome need not watch any more, and the end of the output says that the
         // outcome is there.
         drop(ticket);

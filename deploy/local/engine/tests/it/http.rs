@@ -156,3 +156,21 @@ async fn the_schema_files_of_a_format_lie_in_the_data_folder() {
     let sql = "SELECT toUInt64(7) AS id, 'me' AS who FORMAT Protobuf SETTINGS format_schema = 'call:Call'";
     assert_eq!(server.post("/", sql).await.body, b"\x06\x08\x07\x12\x02me");
 }
+
+#[tokio::test]
+async fn a_statement_knows_nothing_of_the_one_before() {
+    let server = Server::start();
+    server.ask("CREATE DATABASE audit").await;
+    let asked = server.post("/?database=audit&param_who=ada", "SELECT {who:String}, currentDatabase()").await;
+    assert_eq!(asked.text().trim_end(), "ada\taudit");
+    for _ in 0..3 {
+        let unset = server.post("/?database=audit", "SELECT {who:String}").await;
+        assert_eq!(unset.error(), (500, 456), "{}", unset.text());
+        assert_eq!(server.ask("SELECT currentDatabase()").await, "default");
+        let set =
+            server.post("/?database=audit&max_block_size=7", "SELECT getSetting('max_block_size')").await;
+        assert_eq!(set.text().trim_end(), "7");
+        let plain = server.post("/?database=audit", "SELECT getSetting('max_block_size')").await;
+        assert_ne!(plain.text().trim_end(), "7");
+    }
+}

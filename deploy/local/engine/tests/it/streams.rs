@@ -165,6 +165,24 @@ async fn a_client_that_goes_away_before_the_first_row_stops_its_statement() {
 }
 
 #[tokio::test]
+async fn who_asks_while_clients_go_away_is_not_killed_in_their_place() {
+    let server = Server::start();
+    for _ in 0..5 {
+        let client = server.admin();
+        let leaving = tokio::spawn(async move {
+            let sql = "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))";
+            client.query(sql).fetch_one::<u64>().await
+        });
+        running(&server, "sipHash64").await;
+        leaving.abort();
+        // Of the same user and database: these take whatever connection is free.
+        let asking = (0..40).map(|_| server.ask("SELECT sum(number) FROM numbers(1000000)"));
+        assert!(futures_util::future::join_all(asking).await.iter().all(|sum| sum == "499999500000"));
+        idle(&server).await;
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_goes_away_before_the_end_of_its_data_inserts_nothing() {
     let server = Server::start();
     server.ask("CREATE DATABASE audit").await;
