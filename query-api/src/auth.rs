@@ -73,7 +73,7 @@ impl FromRequestParts<App> for Viewer {
 
 /// Whether or not the organisation exists, who may not know of it gets the same answer.
 fn no_organisation() -> Problem {
-    Problem::new(ProblemKind::NotFound, "There is no such organisation, or your token does not include it.")
+    Problem::new(ProblemKind::NotFound, "There is no such organisation, or you have no access to it.")
 }
 
 fn token_of<'a>(parts: &'a Parts, cookie_name: &str) -> Option<&'a str> {

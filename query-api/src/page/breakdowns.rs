@@ -287,7 +287,8 @@ fn breakdown(id: &'static str, sources: Vec<Source<'_>>, mut palette: Palette, s
 /// The link between the first members and all of them, where there are more.
 fn toggle(total: usize, state: &State, path: &str) -> Option<Toggle> {
     let toggled = state.with_all_members(!state.all_members);
-    (total > TOP_MEMBERS).then(|| Toggle {
+    // A single one more is listed, too.
+    (total > TOP_MEMBERS + 1).then(|| Toggle {
         label: if state.all_members {
             format!("Show top {TOP_MEMBERS}")
         } else {

@@ -141,7 +141,7 @@ impl Chart {
             places,
             ticks: ticks.collect(),
             bars: bars.collect(),
-            line: steps(plot.previous.iter().map(|value| y(*value))),
+            line: steps(plot.previous.iter().map(|value| (*value > Amount::ZERO).then(|| y(*value))), base),
             labels: labels.collect(),
             peak: peak(plot.values),
         }
@@ -154,12 +154,19 @@ fn peak(values: &[Amount]) -> Option<usize> {
     values.iter().position(|value| *value == highest)
 }
 
-/// One step a place: `M0 90H1V40H2`.
-fn steps(heights: impl Iterator<Item = u32>) -> String {
+/// One step a place: `M0 90H1V40H2`. It is lifted where there is nothing: along the base it would hide the feet of bars.
+fn steps(heights: impl Iterator<Item = Option<u32>>, base: u32) -> String {
     let mut path = String::new();
+    let mut is_down = false;
     for (place, y) in heights.enumerate() {
-        let command = if place == 0 { "M0 " } else { "V" };
-        path.push_str(&format!("{command}{y}H{}", place + 1));
+        match y {
+            Some(y) if is_down => path.push_str(&format!("V{y}H{}", place + 1)),
+            Some(y) if place == 0 => path.push_str(&format!("M0 {y}H1")),
+            Some(y) => path.push_str(&format!("M{place} {base}V{y}H{}", place + 1)),
+            None if is_down => path.push_str(&format!("V{base}")),
+            None => {}
+        }
+        is_down = y.is_some();
     }
     path
 }
@@ -220,7 +227,7 @@ mod tests {
     #[test]
     fn the_period_before_is_one_step_a_place_on_the_same_scale() {
         let chart = chart(2, &["5", "5"], &["10", "0", "5"]);
-        assert_eq!(chart.line, "M0 20H1V196H2V108H3");
+        assert_eq!(chart.line, "M0 20H1V196M2 196V108H3");
         assert_eq!(chart.places, 3);
         assert_eq!(chart.bars[0].height, 88);
     }

@@ -124,6 +124,9 @@ pub struct Chip {
     pub href: String,
 }
 
+/// The kind of the period's chip.
+const PERIOD: &str = "Period";
+
 /// The days and calls of a page.
 #[derive(Debug)]
 pub struct Shown {
@@ -209,9 +212,9 @@ impl FilterBar {
         self.dropdowns.iter().any(|dropdown| dropdown.open)
     }
 
-    /// How many filters are active.
+    /// How many filters are active, the period apart.
     pub fn active(&self) -> usize {
-        self.chips.len()
+        self.chips.iter().filter(|chip| chip.kind != PERIOD).count()
     }
 }
 
@@ -411,7 +414,7 @@ fn chips(from: &Ingredients<'_>) -> Vec<Chip> {
         Days::Chosen(Range::ThisMonth) | Days::Unfinished { .. } => None,
     };
     chips.extend(period.map(|value| Chip {
-        kind: "Period",
+        kind: PERIOD,
         value,
         note: String::new(),
         href: state.with_days(Days::Chosen(Range::ThisMonth)).link(path),

@@ -31,6 +31,8 @@ struct View {
     again: bool,
     /// Where to sign in; empty where that does not help, or nobody said where.
     sign_in_url: String,
+    /// The page without what is wrong with its address; empty where that does not help.
+    plain: String,
 }
 
 /// The layer around the handlers of pages.
@@ -51,6 +53,10 @@ impl ProblemPage {
             ProblemKind::Unauthenticated => ("Sign in again to go on.".to_owned(), self.sign_in_url),
             _ => (problem.detail().to_owned(), String::new()),
         };
+        let plain = match (problem.kind(), self.here.split_once('?')) {
+            (ProblemKind::InvalidParameter, Some((path, _))) => path.to_owned(),
+            _ => String::new(),
+        };
         let view = View {
             frame: Frame::bare(heading, self.theme, &self.here),
             heading,
@@ -59,6 +65,7 @@ impl ProblemPage {
             again: problem.kind().status().is_server_error()
                 || problem.kind() == ProblemKind::TooManyRequests,
             sign_in_url,
+            plain,
         };
         let document = problem.response(request_id);
         let mut response = (document.status(), Document(view)).into_response();
@@ -75,7 +82,7 @@ impl ProblemPage {
 
 fn heading(kind: ProblemKind) -> &'static str {
     match kind {
-        ProblemKind::InvalidParameter | ProblemKind::UriTooLong => "This link is not right",
+        ProblemKind::InvalidParameter | ProblemKind::UriTooLong => "This link does not work",
         ProblemKind::Unauthenticated => "Your session has ended",
         ProblemKind::Forbidden => "You cannot see this page",
         ProblemKind::NotFound => "There is no such page",

@@ -76,6 +76,10 @@ const HEIGHT_LARGE: u32 = 220;
 const HEIGHT_SMALL: u32 = 140;
 /// The value of the highest bar stands this far above it.
 const ABOVE_PEAK: u32 = 6;
+/// About how wide one of its characters is.
+const PEAK_CHAR_PX: usize = 7;
+/// The narrowest that bars are drawn.
+const WIDTH_MIN_PX: usize = 240;
 
 /// The charts of a series.
 pub fn of(
@@ -170,9 +174,13 @@ fn sentence(
 fn peak(chart: &Chart, highest: Option<String>) -> Option<Peak> {
     let place = chart.peak?;
     let bar = chart.bars.iter().find(|bar| bar.place == place)?;
-    let anchor = match (place * 5 < chart.places, (place + 1) * 5 > chart.places * 4) {
-        (true, false) => "start",
-        (false, true) => "end",
+    let text = highest?;
+    let half = text.chars().count() * PEAK_CHAR_PX / 2;
+    let (before, after) = (2 * place + 1, 2 * (chart.places - place) - 1);
+    let fits = |places: usize| places * WIDTH_MIN_PX > half * 2 * chart.places;
+    let anchor = match (fits(before), fits(after)) {
+        (false, true) => "start",
+        (true, false) => "end",
         _ => "middle",
     };
     let x = match anchor {
@@ -180,7 +188,7 @@ fn peak(chart: &Chart, highest: Option<String>) -> Option<Peak> {
         "end" => bar.end.clone(),
         _ => bar.middle.clone(),
     };
-    Some(Peak { x, y: bar.y.saturating_sub(ABOVE_PEAK), text: highest?, anchor })
+    Some(Peak { x, y: bar.y.saturating_sub(ABOVE_PEAK), text, anchor })
 }
 
 /// Both periods as rows.
