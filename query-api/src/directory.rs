@@ -68,6 +68,13 @@ impl Directory {
         }
     }
 
+    /// The ids of all members that are known here, in their own order.
+    pub fn ids(&self) -> Vec<&str> {
+        let mut ids: Vec<&str> = self.0.keys().map(String::as_str).collect();
+        ids.sort_unstable();
+        ids
+    }
+
     async fn read(
         warehouse: &Warehouse,
         org_id: &str,

@@ -154,8 +154,10 @@ impl Reader {
         } else {
             ([].as_slice(), cover.pieces.as_slice())
         };
-        let (touches, mut rows) =
-            tokio::try_join!(self.touches(cover), self.of_pieces(question, narrow, few))?;
+        let (touches, of_few) = tokio::join!(self.touches(cover), self.of_pieces(question, narrow, few));
+        let touches = touches?;
+        // What was never touched holds nothing, also while the ledger cannot be read.
+        let mut rows = if few.iter().any(|piece| touches.reaches(piece.span)) { of_few? } else { Vec::new() };
         let touched = many.iter().filter(|piece| touches.reaches(piece.span)).copied().collect::<Vec<_>>();
         let of_levels = stream::iter(of_levels(cover, &touches))
             .map(|(level, buckets)| async move { self.of_buckets(question, narrow, level, &buckets).await })

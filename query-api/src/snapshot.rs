@@ -8,8 +8,8 @@ use crate::queries;
 use clickhouse::Row;
 use proto::Position;
 use serde::Deserialize;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use warehouse::calendar::Tz;
 use warehouse::{OrganisationRow, SourceRow, Warehouse, WarehouseError};
 
@@ -43,34 +43,24 @@ pub struct Organisation {
     pub zone: Tz,
 }
 
-/// The sources as they were last seen. They change when a person opens a new one; until it is seen, answers end where
-/// the one before ends, and say so.
+/// The sources as they were last seen: whose partition to ask for a frontier while they are read anew. Only a guess,
+/// which counts when it turns out right.
 #[derive(Debug, Default)]
-pub struct LastSources(Mutex<Option<(Instant, Arc<[SourceRow]>)>>);
-
-/// How long the sources are taken for what they were.
-const SOURCES_LAST: Duration = Duration::from_secs(1);
+pub struct LastSources(Mutex<Vec<SourceRow>>);
 
 impl LastSources {
+    fn partition_of(&self, org_id: &str) -> Option<Partition> {
+        partition_of(org_id, &self.0.lock().unwrap_or_else(PoisonError::into_inner)).ok()
+    }
+
     /// The topic that a source stands for; every snapshot knows the sources that its positions are of.
     pub fn topic_of(&self, source: u16) -> Option<String> {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, sources) = last.as_ref()?;
+        let sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         sources.iter().find(|row| row.source == source).map(|row| row.topic.clone())
     }
 
-    /// The sources, and whether they are recent enough to go without asking. If not, whose partition they name is only
-    /// a guess, which counts when it turns out right.
-    fn last(&self) -> Option<(Arc<[SourceRow]>, bool)> {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.as_ref().map(|(seen, sources)| (Arc::clone(sources), seen.elapsed() < SOURCES_LAST))
-    }
-
-    async fn read(&self, warehouse: &Warehouse) -> Result<Arc<[SourceRow]>, WarehouseError> {
-        // The time before the question: what changes while it is answered may not be in it.
-        let (began, sources) = (Instant::now(), Arc::<[SourceRow]>::from(warehouse.sources().await?));
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((began, Arc::clone(&sources)));
-        Ok(sources)
+    fn remember(&self, sources: Vec<SourceRow>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = sources;
     }
 }
 
@@ -109,15 +99,8 @@ pub async fn take(
     pinned: Option<AsOf>,
 ) -> Result<Snapshot, Problem> {
     let pinned_at = pinned.map(|as_of| as_of.position);
-    let (last, is_recent) = last_sources.last().unzip();
-    let is_recent = is_recent.unwrap_or(false);
-    let guessed = last.as_ref().and_then(|sources| partition_of(org_id, sources).ok());
-    let sources = async {
-        match last {
-            Some(sources) if is_recent => Ok(sources),
-            _ => last_sources.read(warehouse).await,
-        }
-    };
+    let guessed = last_sources.partition_of(org_id);
+    let sources = async { warehouse.sources().await };
     let frontier_of_guessed = async {
         match guessed {
             Some(partition) => frontier(warehouse, partition, pinned_at).await.map(Some),
@@ -126,16 +109,12 @@ pub async fn take(
     };
     let (organisation, sources, frontier_of_guessed) =
         tokio::try_join!(organisation(warehouse, org_id), sources, frontier_of_guessed)?;
-    let mut partition = partition_of(org_id, &sources)?;
-    let (mut frontier, mut complete_through_ms) = match frontier_of_guessed {
-        Some(reached) if guessed == Some(partition) => reached,
-        _ => self::frontier(warehouse, partition, pinned_at).await?,
+    let partition = partition_of(org_id, &sources)?;
+    last_sources.remember(sources);
+    let (frontier, complete_through_ms) = match frontier_of_guessed {
+        Some(frontier) if guessed == Some(partition) => frontier,
+        _ => frontier(warehouse, partition, pinned_at).await?,
     };
-    if is_recent && pinned_at.is_some_and(|at| at > frontier) {
-        // A position of a source that opened a moment ago, or of none.
-        partition = partition_of(org_id, &last_sources.read(warehouse).await?)?;
-        (frontier, complete_through_ms) = self::frontier(warehouse, partition, pinned_at).await?;
-    }
     let as_of = match pinned {
         Some(as_of) if as_of.position > frontier => {
             let message =

@@ -33,7 +33,7 @@ function row(call) {
     model: call.model,
     tokens: `${call.input_tokens.toLocaleString('en')} in ${call.output_tokens} out`,
     byok: Boolean(call.currency),
-    amount: call.currency ? `${SYMBOLS[call.currency]}${call.provider_cost}` : exact(call.credits),
+    amount: exact(call.currency ? `${SYMBOLS[call.currency]}${call.provider_cost}` : call.credits),
   };
 }
 
@@ -51,7 +51,7 @@ function moment(instant) {
   return format.format(new Date(instant)).replace(',', '').replace('Sept', 'Sep');
 }
 
-const comparable = ({ utc, note, amount, byok, ...rest }) => ({ ...rest, byok, amount: byok ? amount : exact(amount) });
+const comparable = ({ utc, note, amount, ...rest }) => ({ ...rest, amount: exact(amount) });
 
 test('fifty calls at a time, newest first, until the end of the results', async () => {
   const page = await openWindow(room, { orgs: ['acme'] });

@@ -118,7 +118,7 @@ test('days to come are blank and the running one is marked', async () => {
   const today = Number(dateIn(world.zone, Date.now()).slice(8));
   assert.equal(rows.length, today);
   assert.match(rows.at(-1)[0], /so far$/);
-  assert.equal(await page.locator('#credits .bars rect.unfinished').count(), rows.at(-1)[1] === '0' ? 0 : 1);
+  assert.equal(await page.locator('#credits .bars rect.unfinished').count(), exact(rows.at(-1)[1]) === '0' ? 0 : 1);
   await close(page);
 });
 

@@ -106,7 +106,7 @@ mod tests {
     fn what_browsers_load_once_is_small() {
         for of_page in [&AUDIT_STYLE, &USAGE_STYLE] {
             let styles = STYLE.content.len() + of_page.content.len();
-            assert!(styles <= 24 * 1024, "{}: {styles}", of_page.stem);
+            assert!(styles <= 28 * 1024, "{}: {styles}", of_page.stem);
         }
         assert!(SCRIPT.content.len() <= 8 * 1024, "{}", SCRIPT.content.len());
     }

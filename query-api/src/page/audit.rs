@@ -130,6 +130,7 @@ pub async fn get(
                     breakdowns::views(
                         &BreakdownsAnswer::of(&snapshot, found, &names),
                         &chosen.seen,
+                        &names,
                         state,
                         path,
                     )

@@ -5,6 +5,7 @@ use super::palette::{OTHER, Palette};
 use super::state::State;
 use super::words::{count, decimal_with, fraction_digits, money, number};
 use crate::ask::Seen;
+use crate::directory::Directory;
 use crate::filter::model_value;
 use crate::labels::UNKNOWN_USER;
 use crate::routes::breakdowns::{BreakdownsAnswer, MemberRow, RowFields};
@@ -122,8 +123,14 @@ pub struct Breakdowns {
 
 /// The three breakdowns.
 ///
-/// `seen` are the organisation's models in the order in which they appeared.
-pub fn views(answer: &BreakdownsAnswer, seen: &[Seen], state: &State, path: &str) -> Breakdowns {
+/// `seen` are the organisation's models in the order in which they appeared, `names` all of its members.
+pub fn views(
+    answer: &BreakdownsAnswer,
+    seen: &[Seen],
+    names: &Directory,
+    state: &State,
+    path: &str,
+) -> Breakdowns {
     let reasons = answer.by_reason.iter().map(|reason| Source {
         key: reason.reason.reason.clone(),
         class: Palette::known_reason(&reason.reason.reason),
@@ -150,8 +157,8 @@ pub fn views(answer: &BreakdownsAnswer, seen: &[Seen], state: &State, path: &str
     let order = seen.iter().map(|seen| model_value(&seen.provider, &seen.model)).collect();
     let by_reason = breakdown("reason", reasons.collect(), Palette::of_reasons(), Shape::REASONS_AND_MODELS);
     let by_model = breakdown("model", models.collect(), Palette::of_order(order), Shape::REASONS_AND_MODELS);
-    let mut by_member =
-        breakdown("member", members.collect(), Palette::default(), Shape::of_members(state.all_members));
+    let palette = Palette::of_few(&names.ids());
+    let mut by_member = breakdown("member", members.collect(), palette, Shape::of_members(state.all_members));
     by_member.toggle = toggle(answer.by_member.len(), state, path);
     let titled = |breakdown: Breakdown, title, first_column, last_column| Breakdown {
         title,

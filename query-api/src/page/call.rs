@@ -163,7 +163,7 @@ impl Found {
             member_id: first.member.clone(),
             reason_code: first.reason_code.clone(),
             currency: first.currency_code.clone(),
-            call: CallView::of(&first, names, snapshot, 0),
+            call: CallView::of(&first, names, snapshot, [0; 2]),
             topic: topic_of(counts.source),
             message: counts,
             repeats: told.repeats.iter().map(message).collect(),
@@ -198,7 +198,7 @@ fn differences(
     names: &Directory,
     snapshot: &Snapshot,
 ) -> Vec<(&'static str, String, String)> {
-    let views = [counts, other].map(|row| CallView::of(row, names, snapshot, 0));
+    let views = [counts, other].map(|row| CallView::of(row, names, snapshot, [0; 2]));
     let [counts_view, other_view] = &views;
     let person = |view: &CallView, row: &LogRow| format!("{} ({})", view.name, row.member);
     let fields = [

@@ -1,7 +1,7 @@
 //! The audit log: calls newest first, and the way to the next of them.
 
 use super::state::State;
-use super::words::{Moment, decimal_with, fraction_digits, money, number};
+use super::words::{Moment, decimal_with, fraction_digits, money_with, number};
 use crate::ask::{LogRow, Page};
 use crate::directory::{Directory, Person};
 use crate::labels::{UNKNOWN_USER, reason_label};
@@ -57,8 +57,13 @@ impl Log {
     /// From the answer.
     pub fn of(page: &Page, names: &Directory, state: &State, path: &str, snapshot: &Snapshot) -> Self {
         let as_of = snapshot.as_of.to_string();
-        let digits = |row: &LogRow| fraction_digits(Amount::from(row.credits));
-        let digits = page.rows.iter().map(digits).max().unwrap_or(0);
+        // One of the two is zero.
+        let digits_of =
+            |of: fn(&LogRow) -> Amount| page.rows.iter().map(|row| fraction_digits(of(row))).max();
+        let digits = [
+            digits_of(|row| Amount::from(row.credits)).unwrap_or(0),
+            digits_of(|row| Amount::from(row.provider_cost)).unwrap_or(0),
+        ];
         // Relative, and so shorter by what fifty rows would repeat.
         let last_segment = path.rsplit('/').next().unwrap_or_default();
         let last = page.rows.last().filter(|_| page.more).map(|row| row.id.to_string());
@@ -87,8 +92,8 @@ impl CallView {
         self.note.chars().count() > NOTE_CHARS
     }
 
-    /// A call, its credits with at least some decimals.
-    pub fn of(row: &LogRow, names: &Directory, snapshot: &Snapshot, fraction_digits: usize) -> Self {
+    /// A call, its credits and its provider cost with at least so many decimals.
+    pub fn of(row: &LogRow, names: &Directory, snapshot: &Snapshot, [credits, cost]: [usize; 2]) -> Self {
         let Person { label, email, name, member_id, .. } = names.person(&row.member);
         let byok = !row.currency_code.is_empty();
         let unknown = label == UNKNOWN_USER && name.is_none();
@@ -110,9 +115,9 @@ impl CallView {
             output_tokens: number(row.output_tokens.into()),
             byok,
             amount: if byok {
-                money(row.provider_cost.into(), &row.currency_code)
+                money_with(row.provider_cost.into(), &row.currency_code, cost)
             } else {
-                decimal_with(row.credits.into(), fraction_digits)
+                decimal_with(row.credits.into(), credits)
             },
         }
     }

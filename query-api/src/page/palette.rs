@@ -29,6 +29,12 @@ impl Palette {
         Self { taken: [false; COLOURS], order }
     }
 
+    /// A palette for all there are, if each can have a colour of its own; else their names decide.
+    pub fn of_few(all: &[&str]) -> Self {
+        let order = if all.len() <= COLOURS { all } else { &[] };
+        Self::of_order(order.iter().map(|name| (*name).to_owned()).collect())
+    }
+
     /// The colour of a known reason.
     pub fn known_reason(code: &str) -> Option<&'static str> {
         let slot = REASONS.iter().position(|(known, _)| *known == code)?;
@@ -89,6 +95,19 @@ mod tests {
         let together: Vec<&str> = order.iter().map(|name| palette.class_of(name)).collect();
         assert_eq!(together, CLASSES);
         assert_eq!(alone, "c6");
+    }
+
+    #[test]
+    fn few_keep_their_colours_whoever_is_shown() {
+        let all: Vec<String> = (0..8).map(|number| format!("m-{number}")).collect();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        let mut palette = Palette::of_few(&all);
+        let together: Vec<&str> = all.iter().map(|name| palette.class_of(name)).collect();
+        assert_eq!(together, CLASSES);
+        let alone = |name| Palette::of_few(&all).class_of(name);
+        assert!(all.iter().zip(together).all(|(name, class)| alone(name) == class));
+        let many = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+        assert_eq!(Palette::of_few(&many).class_of("e"), Palette::default().class_of("e"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::totals::whole_number;
 use crate::ask::Series;
-use crate::page::words::{decimal, money};
+use crate::page::words::{decimal, decimal_with, money_with};
 use crate::sums::Sums;
 use proto::Amount;
 use std::collections::BTreeSet;
@@ -66,9 +66,14 @@ impl Measure {
 
     /// A value, exact: `1,204.5`, `$4.18`.
     pub fn written(&self, value: Amount) -> String {
+        self.written_with(value, 0)
+    }
+
+    /// The same with at least some decimals, so that those of a column stand under each other.
+    pub fn written_with(&self, value: Amount, fraction_digits: usize) -> String {
         match self {
-            Self::Cost(currency) => money(value, currency),
-            _ => decimal(value),
+            Self::Cost(currency) => money_with(value, currency, fraction_digits),
+            _ => decimal_with(value, fraction_digits),
         }
     }
 

@@ -5,7 +5,7 @@ use super::measure::Measure;
 use crate::ask::{Point, Series, Step};
 use crate::page::chart::{Bar, Chart, Plot, Width};
 use crate::page::pill::Pill;
-use crate::page::words::{MINUS, day, days};
+use crate::page::words::{MINUS, day, days, fraction_digits};
 use crate::snapshot::Snapshot;
 use proto::Amount;
 use std::cmp::Reverse;
@@ -199,10 +199,19 @@ pub fn stretches(
     compared: &Compared,
     now_ms: i64,
 ) -> [Stretch; 2] {
+    let digits_of = |measure: &Measure| {
+        let points = series.points.iter().chain(&series.previous_points);
+        points.map(|point| fraction_digits(measure.value(&point.sums))).max().unwrap_or(0)
+    };
+    let columns: Vec<(&Measure, usize)> =
+        measures.iter().map(|measure| (measure, digits_of(measure))).collect();
     let row = |point: &Point| Row {
         days: days_of(point, step),
         so_far: now_ms < point.span.to_ms,
-        values: measures.iter().map(|measure| measure.written(measure.value(&point.sums))).collect(),
+        values: columns
+            .iter()
+            .map(|(measure, digits)| measure.written_with(measure.value(&point.sums), *digits))
+            .collect(),
     };
     let stretch = |days: &String, points: &[Point]| Stretch {
         days: days.clone(),

@@ -44,7 +44,12 @@ pub fn fraction_digits(amount: Amount) -> usize {
 
 /// All digits that count and at least those the currency is written with: `$4.18`, `$0.000418`, `CHF 3.00`.
 pub fn money(amount: Amount, currency: &str) -> String {
-    let number = decimal_with(amount, currency_digits(currency));
+    money_with(amount, currency, 0)
+}
+
+/// The same with at least some fractional digits, so that the points of a column stand under each other.
+pub fn money_with(amount: Amount, currency: &str, fraction_digits_min: usize) -> String {
+    let number = decimal_with(amount, currency_digits(currency).max(fraction_digits_min));
     match SYMBOLS.iter().find(|(code, _)| *code == currency) {
         Some((_, symbol)) => format!("{symbol}{number}"),
         None => format!("{currency}{NO_BREAK_SPACE}{number}"),
