@@ -80,7 +80,7 @@ test('the file has the columns of the table in its order, and each cell says wha
       model: said(line.model),
       tokens: `${thousands(line['input tokens'])} in ${thousands(line['output tokens'])} out`,
       byok: line.byok === 'yes',
-      amount: line.byok === 'yes' ? `${SYMBOLS[line.currency]}${line['provider cost']}` : line.credits,
+      amount: exact(line.byok === 'yes' ? `${SYMBOLS[line.currency]}${line['provider cost']}` : line.credits),
       email: line.email,
     })),
     rows.map(({ utc, name, note, reason, provider, model, tokens, byok, amount }) => ({
@@ -91,7 +91,7 @@ test('the file has the columns of the table in its order, and each cell says wha
       model,
       tokens,
       byok,
-      amount: byok ? amount : exact(amount),
+      amount: exact(amount),
       email: name === 'Unknown user' ? '' : note,
     })),
   );
