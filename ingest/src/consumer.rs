@@ -283,10 +283,7 @@ impl ConsumerLoop {
     /// Lets go of all partitions and asks anew where they start.
     fn locate_again(&mut self) -> anyhow::Result<()> {
         self.unassign_all()?;
-        let partitions = self.tracks.all();
-        for partition in &partitions {
-            self.let_go(*partition);
-        }
+        let partitions = self.let_go_of_all();
         self.ask_for_starts(partitions);
         Ok(())
     }
@@ -308,7 +305,7 @@ impl ConsumerLoop {
         metrics::client_renewed();
         self.lost_since = None;
         self.was_away = false;
-        self.tracks.all().into_iter().for_each(|partition| self.let_go(partition));
+        self.let_go_of_all();
         self.consumer = self.parts.client.renew().context("cannot make a Kafka consumer")?;
         self.join()
     }

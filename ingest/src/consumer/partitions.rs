@@ -38,6 +38,13 @@ impl ConsumerLoop {
         self.parts.progress.forget(partition);
     }
 
+    /// Forgets all partitions, and returns which they were.
+    pub(super) fn let_go_of_all(&mut self) -> Vec<Partition> {
+        let partitions = self.tracks.all();
+        partitions.iter().for_each(|partition| self.let_go(*partition));
+        partitions
+    }
+
     /// Begins to read partitions whose start is known now.
     pub(super) fn take_starts(&mut self) -> anyhow::Result<()> {
         let mut begun = Vec::new();

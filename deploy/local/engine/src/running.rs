@@ -19,7 +19,6 @@ pub struct Running {
 /// What identifies a running statement to the engine, and whether it may still be killed by that.
 struct Place(Mutex<Identity>);
 
-#[derive(Clone)]
 struct Identity {
     mark: String,
     /// Somebody kills it: its connection must serve no other statement.

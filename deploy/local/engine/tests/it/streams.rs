@@ -140,6 +140,17 @@ async fn running(server: &Server, part: &str) {
     .await;
 }
 
+/// A client of a statement that runs, and yields its first row when everybody has long gone.
+async fn endless(server: &Server) -> tokio::task::JoinHandle<clickhouse::error::Result<u64>> {
+    let client = server.admin();
+    let asking = tokio::spawn(async move {
+        let sql = "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))";
+        client.query(sql).fetch_one::<u64>().await
+    });
+    running(server, "sipHash64").await;
+    asking
+}
+
 #[tokio::test]
 async fn a_client_that_goes_away_while_rows_flow_stops_its_statement() {
     let server = Server::start();
@@ -154,13 +165,7 @@ async fn a_client_that_goes_away_while_rows_flow_stops_its_statement() {
 #[tokio::test]
 async fn a_client_that_goes_away_before_the_first_row_stops_its_statement() {
     let server = Server::start();
-    let client = server.admin();
-    let task = tokio::spawn(async move {
-        let sql = "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))";
-        client.query(sql).fetch_one::<u64>().await
-    });
-    running(&server, "sipHash64").await;
-    task.abort();
+    endless(&server).await.abort();
     idle(&server).await;
 }
 
@@ -168,13 +173,7 @@ async fn a_client_that_goes_away_before_the_first_row_stops_its_statement() {
 async fn who_asks_while_clients_go_away_is_not_killed_in_their_place() {
     let server = Server::start();
     for _ in 0..5 {
-        let client = server.admin();
-        let leaving = tokio::spawn(async move {
-            let sql = "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))";
-            client.query(sql).fetch_one::<u64>().await
-        });
-        running(&server, "sipHash64").await;
-        leaving.abort();
+        endless(&server).await.abort();
         // Of the same user and database: these take whatever connection is free.
         let asking = (0..40).map(|_| server.ask("SELECT sum(number) FROM numbers(1000000)"));
         assert!(futures_util::future::join_all(asking).await.iter().all(|sum| sum == "499999500000"));
