@@ -88,7 +88,7 @@ impl<'w> Publisher<'w> {
     ///
     /// # Errors
     /// If it did not.
-    pub fn finish(self) -> Result<()> {
+    pub fn flush(&self) -> Result<()> {
         self.producer.flush(Duration::from_secs(120)).context("waiting for acknowledgements")?;
         let lost = self.lost.load(Ordering::Relaxed);
         ensure!(lost == 0, "the broker refused {lost} messages; see its log");

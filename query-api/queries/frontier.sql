@@ -4,8 +4,8 @@
 -- thousand small ones (old ones are folded).
 SELECT
     max(to_position) AS highest,
-    toUInt64(intervalLengthSum(from_position, to_position)) AS covered,
-    toInt64(toUnixTimestamp64Milli(max(appended_at))) AS complete_through_ms,
-    toInt64(toUnixTimestamp64Milli(maxIf(appended_at, to_position <= {at:UInt64}))) AS pinned_complete_through_ms
+    intervalLengthSum(from_position, to_position) AS covered,
+    max(appended_at) AS complete_through,
+    maxIf(appended_at, to_position <= {at:UInt64}) AS pinned_complete_through
 FROM batches
 WHERE partition = {partition:UInt16} AND from_position >= {start:UInt64} AND to_position < {end:UInt64}

@@ -1,15 +1,20 @@
-//! Answers of rollup rows that are kept for the next one who asks: the cards stand on every page, and the days of a month
-//! that have passed rarely change.
+//! Answers that are kept for the next one who asks: the cards stand on every page, and the days of a month that have passed
+//! rarely change.
 //!
-//! Nothing can be wrong by it. A row may be used at position A if and only if `through <= A` and `through >=` the last
-//! touch of its interval. The touches are read anew for every answer and are part of the key, so a row that passed at A
-//! with these touches passes with the same touches at every later position, and stands for the same calls. A late call
-//! is a new touch: what was kept is not found any more.
+//! Nothing can be wrong by it. The touches of an answer are read after its position was chosen. An answer of position A is
+//! kept together with the last touch of each bucket it is about, and only if none of these is beyond A. Who comes back at A
+//! or later and finds the same last touches knows that nothing was written there since: the same calls count. So a rollup
+//! row that passed the rule at A passes it again, and the ledger would give the same first writes. A late call is a new
+//! touch: what was kept holds no more.
+//!
+//! The touches themselves are kept for their position alone: whatever was touched up to it was so before it was known, and
+//! what is touched later does not matter to it. So nothing is read twice while no call arrives, or for a link that names
+//! its snapshot.
 
 use crate::cover::Level;
 use crate::filter::Narrow;
+use crate::period::Span;
 use crate::queries::Question;
-use crate::touches::TouchedBucket;
 use proto::Position;
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Weighter, sync::DefaultLifecycle};
@@ -28,19 +33,30 @@ const LIFETIME: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Kept(Cache<Asked, Answer, Weigh>);
 
-/// What was asked of a level.
+/// What was asked of a level or of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Asked {
     org_id: String,
     doing: &'static str,
-    level: Level,
+    /// Set where an answer holds at no other position.
+    at: Option<Position>,
+    level: Option<Level>,
     narrow: Narrow,
-    buckets: Vec<TouchedBucket>,
+    spans: Vec<(Span, u32)>,
+}
+
+/// Which calls an answer counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// The position it is cut at.
+    pub at: Position,
+    /// The last touch of each of the question's spans, zero where there is none.
+    pub last_touches: Vec<Position>,
 }
 
 #[derive(Debug, Clone)]
 struct Answer {
-    at: Position,
+    state: State,
     kept_at: Instant,
     bytes: u64,
     rows: Arc<dyn Any + Send + Sync>,
@@ -51,9 +67,9 @@ struct Weigh;
 
 impl Weighter<Asked, Answer> for Weigh {
     fn weight(&self, asked: &Asked, answer: &Answer) -> u64 {
-        let buckets = size_of_val(asked.buckets.as_slice()) as u64;
+        let spans = size_of_val(asked.spans.as_slice()) + size_of_val(answer.state.last_touches.as_slice());
         let texts = asked.narrow.members.len() + asked.narrow.reasons.len() + asked.narrow.models.len();
-        512 + buckets + 128 * texts as u64 + answer.bytes
+        512 + spans as u64 + 128 * texts as u64 + answer.bytes
     }
 }
 
@@ -71,81 +87,142 @@ impl Default for Kept {
 }
 
 impl Asked {
-    /// One question about touched buckets of one level of one organisation.
+    /// One question about spans, each with the number of its sum, to one level or (`None`) to the ledger, for one
+    /// organisation.
     pub fn new(
         org_id: &str,
         question: &Question,
-        level: Level,
+        level: Option<Level>,
         narrow: &Narrow,
-        buckets: &[TouchedBucket],
+        spans: impl Iterator<Item = (Span, u32)>,
     ) -> Self {
-        let (org_id, narrow, buckets) = (org_id.to_owned(), narrow.clone(), buckets.to_vec());
-        Self { org_id, doing: question.doing, level, narrow, buckets }
+        let (org_id, narrow, spans) = (org_id.to_owned(), narrow.clone(), spans.collect());
+        Self { org_id, doing: question.doing, at: None, level, narrow, spans }
+    }
+
+    /// The touches of the stretches between neighbouring bounds, which are Unix seconds, at a position.
+    pub fn touches(org_id: &str, at: Position, bounds: &[i64]) -> Self {
+        let stretches = bounds.windows(2).map(|pair| Span { from_ms: pair[0] * 1000, to_ms: pair[1] * 1000 });
+        let spans = stretches.map(|span| (span, 0)).collect();
+        let (org_id, narrow) = (org_id.to_owned(), Narrow::default());
+        Self { org_id, doing: "reading the touches", at: Some(at), level: None, narrow, spans }
+    }
+}
+
+impl State {
+    /// The state of touches themselves.
+    pub fn of_touches(at: Position) -> Self {
+        Self { at, last_touches: Vec::new() }
+    }
+
+    fn holds_for(&self, other: &Self) -> bool {
+        other.at >= self.at && other.last_touches == self.last_touches
     }
 }
 
 impl Kept {
-    /// The rows of an answer that holds at `at`.
-    pub fn get<R: Send + Sync + 'static>(&self, asked: &Asked, at: Position) -> Option<Arc<Vec<R>>> {
+    /// Whether there is an answer that may hold: worth to wait for the touches, which decide.
+    pub fn may_have(&self, asked: &Asked) -> bool {
+        self.0.get(asked).is_some_and(|answer| answer.kept_at.elapsed() <= LIFETIME)
+    }
+
+    /// The rows of an answer that holds in a state.
+    pub fn get<R: Send + Sync + 'static>(&self, asked: &Asked, state: &State) -> Option<Arc<Vec<R>>> {
         let answer = self.0.get(asked)?;
         if answer.kept_at.elapsed() > LIFETIME {
             self.0.remove(asked);
             return None;
         }
-        if at < answer.at { None } else { answer.rows.downcast().ok() }
+        if answer.state.holds_for(state) { answer.rows.downcast().ok() } else { None }
     }
 
-    /// Keeps the rows of an answer at `at` in which a usable row was found for every bucket; `bytes` is about their
-    /// size.
-    pub fn put<R: Send + Sync + 'static>(&self, asked: Asked, at: Position, rows: Arc<Vec<R>>, bytes: usize) {
-        self.0.insert(asked, Answer { at, kept_at: Instant::now(), bytes: bytes as u64, rows });
+    /// Keeps the rows of an answer, unless one of the touches is beyond its position: then it may lack that call, and
+    /// who comes back later must not take it. Of a level only answers in which every bucket had a usable row may be kept.
+    /// `bytes` is about the size of the rows.
+    pub fn put<R: Send + Sync + 'static>(&self, asked: Asked, state: State, rows: Arc<Vec<R>>, bytes: usize) {
+        if state.last_touches.iter().all(|last_touch| *last_touch <= state.at) {
+            self.0.insert(asked, Answer { state, kept_at: Instant::now(), bytes: bytes as u64, rows });
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cover::Bucket;
     use crate::queries;
-    use warehouse::calendar::Interval;
 
-    fn asked(org_id: &str, narrow: &Narrow, last_touch: u64) -> Asked {
-        let bucket = Bucket { interval: Interval { starts_at: 0, ends_at: 900 }, slot: 0 };
-        let touched = TouchedBucket { bucket, last_touch: Position::from_u64(last_touch) };
-        Asked::new(org_id, &queries::BREAKDOWNS, Level::Quarter, narrow, &[touched])
+    fn asked(org_id: &str, narrow: &Narrow, from_ms: i64) -> Asked {
+        let span = Span { from_ms, to_ms: 900_000 };
+        Asked::new(org_id, &queries::BREAKDOWNS, Some(Level::Quarter), narrow, [(span, 0)].into_iter())
     }
 
-    fn at(position: u64) -> Position {
-        Position::from_u64(position)
+    fn state(at: u64, last_touch: u64) -> State {
+        State { at: Position::from_u64(at), last_touches: vec![Position::from_u64(last_touch)] }
+    }
+
+    fn filled() -> Kept {
+        let kept = Kept::default();
+        kept.put(asked("acme", &Narrow::default(), 0), state(10, 5), Arc::new(vec![1u64]), 8);
+        kept
     }
 
     #[test]
     fn an_answer_holds_from_its_position_on_and_not_before() {
-        let kept = Kept::default();
-        let everything = Narrow::default();
-        kept.put(asked("acme", &everything, 5), at(10), Arc::new(vec![1u64]), 8);
-        assert_eq!(kept.get::<u64>(&asked("acme", &everything, 5), at(10)).as_deref(), Some(&vec![1]));
-        assert_eq!(kept.get::<u64>(&asked("acme", &everything, 5), at(99)).as_deref(), Some(&vec![1]));
-        assert_eq!(kept.get::<u64>(&asked("acme", &everything, 5), at(9)), None);
+        let (kept, asked) = (filled(), asked("acme", &Narrow::default(), 0));
+        assert_eq!(kept.get::<u64>(&asked, &state(10, 5)).as_deref(), Some(&vec![1]));
+        assert_eq!(kept.get::<u64>(&asked, &state(99, 5)).as_deref(), Some(&vec![1]));
+        assert_eq!(kept.get::<u64>(&asked, &state(9, 5)), None);
     }
 
     #[test]
-    fn another_touch_organisation_filter_or_shape_is_another_question() {
-        let kept = Kept::default();
-        let everything = Narrow::default();
-        kept.put(asked("acme", &everything, 5), at(10), Arc::new(vec![1u64]), 8);
-        assert_eq!(kept.get::<u64>(&asked("acme", &everything, 6), at(10)), None, "a later touch");
-        assert_eq!(kept.get::<u64>(&asked("bell", &everything, 5), at(10)), None, "another organisation");
+    fn another_touch_organisation_filter_span_source_or_shape_is_another_answer() {
+        let (kept, everything) = (filled(), Narrow::default());
+        assert_eq!(kept.get::<u64>(&asked("acme", &everything, 0), &state(10, 6)), None, "a later touch");
+        assert_eq!(
+            kept.get::<u64>(&asked("bell", &everything, 0), &state(10, 5)),
+            None,
+            "another organisation"
+        );
         let narrow = Narrow { members: vec!["ada".into()], ..Narrow::default() };
-        assert_eq!(kept.get::<u64>(&asked("acme", &narrow, 5), at(10)), None, "another filter");
-        assert_eq!(kept.get::<u32>(&asked("acme", &everything, 5), at(10)), None, "rows of another shape");
+        assert_eq!(kept.get::<u64>(&asked("acme", &narrow, 0), &state(10, 5)), None, "another filter");
+        assert_eq!(kept.get::<u64>(&asked("acme", &everything, 1), &state(10, 5)), None, "another span");
+        let of_ledger = Asked { level: None, ..asked("acme", &everything, 0) };
+        assert_eq!(kept.get::<u64>(&of_ledger, &state(10, 5)), None, "the ledger");
+        assert_eq!(
+            kept.get::<u32>(&asked("acme", &everything, 0), &state(10, 5)),
+            None,
+            "rows of another shape"
+        );
+    }
+
+    #[test]
+    fn touches_hold_for_their_position_alone() {
+        let kept = Kept::default();
+        let (asked, at) = (|at| Asked::touches("acme", at, &[0, 900, 1800]), Position::from_u64);
+        kept.put(asked(at(10)), State::of_touches(at(10)), Arc::new(vec![1u64]), 8);
+        let held = |position| kept.get::<u64>(&asked(position), &State::of_touches(position));
+        assert_eq!(held(at(10)).as_deref(), Some(&vec![1]));
+        assert_eq!(held(at(11)), None);
+        let other_bounds = Asked::touches("acme", at(10), &[0, 1800]);
+        assert_eq!(kept.get::<u64>(&other_bounds, &State::of_touches(at(10))), None);
+    }
+
+    #[test]
+    fn an_answer_that_may_lack_a_call_is_not_kept() {
+        let (kept, asked) = (Kept::default(), asked("acme", &Narrow::default(), 0));
+        kept.put(asked.clone(), state(10, 11), Arc::new(vec![1u64]), 8);
+        assert!(!kept.may_have(&asked));
+        assert_eq!(kept.get::<u64>(&asked, &state(11, 11)), None);
+        kept.put(asked.clone(), state(10, 10), Arc::new(vec![1u64]), 8);
+        assert!(kept.may_have(&asked));
     }
 
     #[test]
     fn memory_is_bounded() {
         let kept = Kept::default();
-        for touch in 0..100 {
-            kept.put(asked("acme", &Narrow::default(), touch), at(100), Arc::new(vec![touch]), 1 << 20);
+        for from_ms in 0..100 {
+            let asked = asked("acme", &Narrow::default(), from_ms);
+            kept.put(asked, state(100, 5), Arc::new(vec![from_ms]), 1 << 20);
         }
         assert!(kept.0.weight() <= BYTES_MAX && kept.0.len() > 10, "{} answers are kept", kept.0.len());
     }

@@ -1,10 +1,10 @@
 //! Periods: whole days of an organisation's zone, as instants.
 
-use chrono::{Days, NaiveDate};
+use chrono::{Days, NaiveDate, Timelike};
 use warehouse::calendar::{self, Interval, Tz};
 
 /// A span of time `[from_ms, to_ms)`, in Unix milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
     /// First millisecond inside.
     pub from_ms: i64,
@@ -94,8 +94,8 @@ impl Range {
         }
     }
 
-    /// The period to compare with. This month is compared with the same days of last month, up to the same local
-    /// time of day, so that a month that has just begun is not measured against a whole one; last month with the
+    /// The period to compare with. This month is compared with the same days of last month, up to the minute of the same
+    /// local time, so that a month that has just begun is not measured against a whole one; last month with the
     /// month before; anything else with as many days just before.
     pub fn previous(self, zone: Tz, now_ms: i64) -> Period {
         let period = self.resolve(zone, now_ms);
@@ -109,8 +109,8 @@ impl Range {
     }
 }
 
-/// The days of last month up to today's, the last one up to the present local time of day. Where last month is
-/// shorter, all of it.
+/// The days of last month up to today's, the last one up to the whole minute of the present local time of day: a card says
+/// "until 14:05" and means it. Where last month is shorter, all of it.
 pub fn same_days_of_last_month(zone: Tz, now_ms: i64) -> Period {
     let last_month = Range::LastMonth.resolve(zone, now_ms);
     let today = calendar::date_of(zone, now_ms);
@@ -119,11 +119,9 @@ pub fn same_days_of_last_month(zone: Tz, now_ms: i64) -> Period {
     if until > last_month.until {
         return last_month;
     }
-    let same_time = until.and_time(calendar::wall_clock(zone, now_ms.div_euclid(1000)).time());
-    let instant = calendar::first_instant(zone, same_time);
-    // The end of a gap, where no clock showed that time, is a whole second.
-    let was_shown = calendar::wall_clock(zone, instant) == same_time;
-    let same_time_ms = instant * 1000 + if was_shown { now_ms.rem_euclid(1000) } else { 0 };
+    let time_of_day = calendar::wall_clock(zone, now_ms.div_euclid(1000)).time();
+    let minute = time_of_day.with_second(0).unwrap_or(time_of_day);
+    let same_time_ms = calendar::first_instant(zone, until.and_time(minute)) * 1000;
     let whole = Period::of_days(zone, last_month.since, until);
     let to_ms = same_time_ms.clamp(Span::from(calendar::day(zone, until)).from_ms, whole.span.to_ms);
     Period { span: Span { to_ms, ..whole.span }, ..whole }
@@ -178,13 +176,13 @@ mod tests {
     }
 
     #[test]
-    fn the_same_days_end_at_the_same_local_time_of_day() {
+    fn the_same_days_end_at_the_minute_of_the_same_local_time_of_day() {
         check(
             same_days_of_last_month(Tz::Europe__Berlin, ms("2026-11-14T13:05:07.250Z")),
             "2026-10-01",
             "2026-10-14",
             "2026-09-30T22:00:00Z",
-            "2026-10-14T12:05:07.250Z",
+            "2026-10-14T12:05:00Z",
         );
     }
 

@@ -8,7 +8,7 @@
 
 use crate::cover::{Bucket, Cover, Cutter, Level, Piece};
 use crate::filter::Narrow;
-use crate::kept::{Asked, Kept};
+use crate::kept::{Asked, Kept, State};
 use crate::period::{Period, Range, Span};
 use crate::problem::{Problem, ProblemKind};
 use crate::queries::{self, Question};
@@ -34,7 +34,7 @@ pub struct Reader {
     pub at: Position,
     /// The organisation's calendar at that snapshot.
     pub cutter: Cutter,
-    /// Answers of rollup rows that may hold still.
+    /// Answers that may hold still.
     pub kept: Arc<Kept>,
     /// Largest number of ledger rows to read because rollup rows are missing; `None` for any number.
     pub ledger_rows_max: Option<u64>,
@@ -147,30 +147,66 @@ impl Reader {
         narrow: &Narrow,
         cover: &Cover,
     ) -> Result<Round<R>, Problem> {
+        let pieces = cover.pieces.as_slice();
+        let asked = Asked::new(
+            &self.org_id,
+            question,
+            None,
+            narrow,
+            pieces.iter().map(|piece| (piece.span, piece.slot)),
+        );
         // A few pieces are asked while the touches are read: the ledger needs no touch to be right, and it would mostly
         // wait only to hear that there is one.
-        let (few, many) = if cover.pieces.len() <= QUARTERS_AT_ONCE {
-            (cover.pieces.as_slice(), [].as_slice())
-        } else {
-            ([].as_slice(), cover.pieces.as_slice())
-        };
-        let (touches, of_few) = tokio::join!(self.touches(cover), self.of_pieces(question, narrow, few));
+        let at_once = pieces.len() <= QUARTERS_AT_ONCE && !self.kept.may_have(&asked);
+        let first =
+            async { if at_once { Some(self.of_pieces(question, narrow, pieces).await) } else { None } };
+        let (touches, first) = tokio::join!(self.touches(cover), first);
         let touches = touches?;
-        // What was never touched holds nothing, also while the ledger cannot be read.
-        let mut rows = if few.iter().any(|piece| touches.reaches(piece.span)) { of_few? } else { Vec::new() };
-        let touched = many.iter().filter(|piece| touches.reaches(piece.span)).copied().collect::<Vec<_>>();
         let of_levels = stream::iter(of_levels(cover, &touches))
             .map(|(level, buckets)| async move { self.of_buckets(question, narrow, level, &buckets).await })
             .buffer_unordered(STATEMENTS_AT_ONCE)
             .try_collect::<Vec<_>>();
-        let (of_levels, of_ledger) = tokio::try_join!(of_levels, self.of_pieces(question, narrow, &touched))?;
-        rows.extend(of_ledger);
+        let of_ledger = self.of_touched(question, narrow, pieces, &touches, asked, first);
+        let (of_levels, rows) = tokio::try_join!(of_levels, of_ledger)?;
         let mut round = Round { rows: rows.into_iter().map(|row| (None, row)).collect(), unused: Vec::new() };
         for of_level in of_levels {
             round.rows.extend(of_level.rows);
             round.unused.extend(of_level.unused);
         }
         Ok(round)
+    }
+
+    /// What the ledger answers for what was touched of some pieces: from what was kept where that holds, else from what
+    /// `first` has already answered, if it was asked.
+    async fn of_touched<R: AnswerRow>(
+        &self,
+        question: &Question,
+        narrow: &Narrow,
+        pieces: &[Piece],
+        touches: &Touches,
+        asked: Asked,
+        first: Option<Result<Vec<R>, WarehouseError>>,
+    ) -> Result<Vec<R>, WarehouseError> {
+        let touched: Vec<Piece> =
+            pieces.iter().filter(|piece| touches.reaches(piece.span)).copied().collect();
+        // What was never touched holds nothing, also while the ledger cannot be read.
+        if touched.is_empty() {
+            return Ok(Vec::new());
+        }
+        let state = State {
+            at: self.at,
+            last_touches: pieces.iter().map(|piece| touches.last_of(piece.span)).collect(),
+        };
+        if let Some(rows) = self.kept.get::<R>(&asked, &state) {
+            return Ok(rows.to_vec());
+        }
+        let rows = match first {
+            Some(rows) => rows?,
+            None => self.of_pieces(question, narrow, &touched).await?,
+        };
+        let bytes = rows.iter().map(AnswerRow::bytes).sum();
+        self.kept.put(asked, state, Arc::new(rows.clone()), bytes);
+        Ok(rows)
     }
 
     /// What the ledger answers for pieces of it.
@@ -198,9 +234,12 @@ impl Reader {
         level: Level,
         buckets: &[TouchedBucket],
     ) -> Result<Round<R>, WarehouseError> {
-        let asked = Asked::new(&self.org_id, question, level, narrow, buckets);
+        let spans = buckets.iter().map(|touched| (touched.bucket.interval.into(), touched.bucket.slot));
+        let asked = Asked::new(&self.org_id, question, Some(level), narrow, spans);
+        let last_touches = buckets.iter().map(|touched| touched.last_touch).collect();
+        let state = State { at: self.at, last_touches };
         let of_level = |rows: &[R]| rows.iter().map(|row| (Some(level), row.clone())).collect();
-        if let Some(rows) = self.kept.get::<R>(&asked, self.at) {
+        if let Some(rows) = self.kept.get::<R>(&asked, &state) {
             return Ok(Round { rows: of_level(&rows), unused: Vec::new() });
         }
         let query = narrow.bind(self.of_level(question, level, buckets));
@@ -212,7 +251,7 @@ impl Reader {
         };
         if round.unused.is_empty() {
             let bytes = rows.iter().map(AnswerRow::bytes).sum();
-            self.kept.put(asked, self.at, Arc::new(rows), bytes);
+            self.kept.put(asked, state, Arc::new(rows), bytes);
         }
         Ok(round)
     }
@@ -222,7 +261,7 @@ impl Reader {
     /// # Errors
     /// ClickHouse's.
     pub async fn touches(&self, cover: &Cover) -> Result<Touches, WarehouseError> {
-        Touches::read(&self.warehouse, &self.org_id, self.at, cover).await
+        Touches::read(&self.warehouse, &self.kept, &self.org_id, self.at, cover).await
     }
 
     fn of_level(&self, question: &Question, level: Level, buckets: &[TouchedBucket]) -> Query {

@@ -77,8 +77,9 @@ struct Partition {
 struct FrontierRow {
     highest: u64,
     covered: u64,
-    complete_through_ms: i64,
-    pinned_complete_through_ms: i64,
+    /// In Unix milliseconds, as is the next.
+    complete_through: i64,
+    pinned_complete_through: i64,
 }
 
 #[derive(Row, Deserialize)]
@@ -218,7 +219,7 @@ async fn frontier(
     }
     if partition.start.as_u64() + row.covered == row.highest {
         let complete_through_ms =
-            if pinned.is_some() { row.pinned_complete_through_ms } else { row.complete_through_ms };
+            if pinned.is_some() { row.pinned_complete_through } else { row.complete_through };
         return Ok((Position::from_u64(row.highest), known(complete_through_ms)));
     }
     let rows: Vec<IntervalRow> = warehouse.fetch_all("reading the batches", bound(queries::BATCHES)).await?;

@@ -1,11 +1,13 @@
 //! What was ever touched of a cover, and by which position last.
 
 use crate::cover::{Bucket, Cover, Level};
+use crate::kept::{Asked, Kept, State};
 use crate::period::Span;
 use crate::queries;
 use clickhouse::Row;
 use proto::Position;
 use serde::Deserialize;
+use std::sync::Arc;
 use warehouse::calendar::quarter_of;
 use warehouse::{Warehouse, WarehouseError};
 
@@ -14,7 +16,7 @@ use warehouse::{Warehouse, WarehouseError};
 #[derive(Debug, Clone, Default)]
 pub struct Touches {
     at: Position,
-    stretches: Vec<Stretch>,
+    stretches: Arc<Vec<Stretch>>,
 }
 
 /// A bucket that holds something at the position, with what its row must know.
@@ -37,39 +39,48 @@ struct Stretch {
 const BOUNDS_PER_STATEMENT: usize = 8_000;
 
 impl Touches {
-    /// Reads the touches of everything in a cover.
+    /// Reads the touches of everything in a cover, unless they are kept.
     ///
     /// # Errors
     /// ClickHouse's.
     pub async fn read(
         warehouse: &Warehouse,
+        kept: &Kept,
         org_id: &str,
         at: Position,
         cover: &Cover,
     ) -> Result<Self, WarehouseError> {
         let bounds = bounds_of(cover);
-        let mut touches = Self { at, stretches: Vec::new() };
+        let (asked, state) = (Asked::touches(org_id, at, &bounds), State::of_touches(at));
+        if let Some(stretches) = kept.get(&asked, &state) {
+            return Ok(Self { at, stretches });
+        }
+        let mut stretches = Vec::new();
         for chunk in overlapping_chunks(&bounds) {
             let query = warehouse.read(queries::TOUCHES).param("org_id", org_id).param("bounds", chunk);
-            let stretches: Vec<Stretch> = warehouse.fetch_all("reading the touches", query).await?;
-            touches.stretches.extend(stretches);
+            stretches.extend(warehouse.fetch_all::<Stretch>("reading the touches", query).await?);
         }
-        touches.stretches.sort_unstable_by_key(|stretch| stretch.start);
-        Ok(touches)
+        stretches.sort_unstable_by_key(|stretch| stretch.start);
+        let (bytes, stretches) = (size_of_val(stretches.as_slice()), Arc::new(stretches));
+        kept.put(asked, state, Arc::clone(&stretches), bytes);
+        Ok(Self { at, stretches })
     }
 
     /// The bucket with its last touch, unless it holds nothing at the position.
     pub fn of(&self, bucket: Bucket) -> Option<TouchedBucket> {
         let inside = self.inside(bucket.interval.into());
-        inside.iter().any(|stretch| self.holds_something(stretch)).then(|| {
-            let last_touch = inside.iter().map(|stretch| stretch.last_touch).max().unwrap_or(0);
-            TouchedBucket { bucket, last_touch: Position::from_u64(last_touch) }
-        })
+        let holds_something = inside.iter().any(|stretch| self.holds_something(stretch));
+        holds_something.then(|| TouchedBucket { bucket, last_touch: last_of(inside) })
     }
 
     /// Whether a span, which lies inside one quarter hour, may hold something at the position.
     pub fn reaches(&self, span: Span) -> bool {
         self.inside(quarter_of(span.from_ms).into()).iter().any(|stretch| self.holds_something(stretch))
+    }
+
+    /// The last touch of the quarter hour that a span lies inside, zero where there is none.
+    pub fn last_of(&self, span: Span) -> Position {
+        last_of(self.inside(quarter_of(span.from_ms).into()))
     }
 
     fn inside(&self, span: Span) -> &[Stretch] {
@@ -82,6 +93,10 @@ impl Touches {
     fn holds_something(&self, stretch: &Stretch) -> bool {
         Position::from_u64(stretch.first_touch) <= self.at
     }
+}
+
+fn last_of(stretches: &[Stretch]) -> Position {
+    Position::from_u64(stretches.iter().map(|stretch| stretch.last_touch).max().unwrap_or(0))
 }
 
 /// Every start and end in a cover, ascending. Between two of them lies nothing but whole quarter hours that belong to
@@ -119,7 +134,7 @@ mod tests {
             first_touch: *first_touch,
             last_touch: *last_touch,
         };
-        Touches { at: Position::from_u64(at), stretches: stretches.iter().map(stretch).collect() }
+        Touches { at: Position::from_u64(at), stretches: Arc::new(stretches.iter().map(stretch).collect()) }
     }
 
     #[test]

@@ -57,6 +57,6 @@ impl Load<'_> {
             sent.store(count, Ordering::Relaxed);
             std::thread::sleep(TICK);
         }
-        publisher.finish()
+        publisher.flush()
     }
 }

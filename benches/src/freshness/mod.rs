@@ -147,7 +147,7 @@ async fn fill(world: &World, seed: u64, calls: u64, room: &Room) -> Result<(i64,
         generator.next_of(&timeline, &mut message);
         publisher.send(&message)?;
     }
-    publisher.finish()?;
+    publisher.flush()?;
     eprintln!("published {} calls", thousands(calls));
     Ok((now_ms - now_ms % HOUR_MS, now_ms % HOUR_MS))
 }

@@ -152,7 +152,7 @@ fn publish(world: &World, seed: u64, span: (i64, i64), events: u64, room: &Room)
         generator.next_of(&timeline, &mut message);
         publisher.send(&message)?;
     }
-    publisher.finish()?;
+    publisher.flush()?;
     eprintln!("published {} events in {} ms", thousands(events), started.elapsed().as_millis());
     Ok(())
 }

@@ -137,7 +137,7 @@ async fn fill(seed: u64, options: &Options, room: &Room) -> Result<()> {
         generator.next_of(&timeline, &mut message);
         publisher.send(&message)?;
     }
-    publisher.finish()?;
+    publisher.flush()?;
     eprintln!("published {} calls", thousands(options.calls));
     wait_until_counted(room.warehouse(), options.calls).await?;
     // Merges rest when rollup has computed everything and nothing is written any more.

@@ -32,3 +32,25 @@ async fn what_was_kept_is_left_as_soon_as_a_late_call_arrives_and_does_not_hold_
     assert_eq!(ask("").await.0, 3);
     api.stop().await;
 }
+
+#[tokio::test]
+async fn what_the_ledger_answered_is_kept_until_its_quarter_hour_is_touched() {
+    let mut world = World::new("query_kept_ledger").await;
+    let now = service::clock::now_ms();
+    // No worker: everything comes from the ledger, the running quarter hour and one that has passed.
+    let at = |ago_ms: i64| call().at_ms(now - ago_ms).credits("1").build();
+    world.append(&[at(0), at(DAY_MS)], now).await;
+    let api = Api::of(&world, &["acme"]).await;
+    let ask = async |more: &str| {
+        let answer = api.json(&format!("/v1/orgs/acme/breakdowns?range=last_30_days{more}")).await;
+        (answer["totals"]["calls"].as_u64().unwrap(), answer["as_of"].as_str().unwrap().to_owned())
+    };
+    let (calls, first) = ask("").await;
+    assert_eq!((calls, ask("").await.0), (2, 2), "asked, and asked again of what was kept");
+    for (ago_ms, expected) in [(0, 3), (DAY_MS, 4), (2 * DAY_MS, 5)] {
+        world.append(&[at(ago_ms)], now + 1_000).await;
+        assert_eq!((ask("").await.0, ask("").await.0), (expected, expected), "{ago_ms} ms ago");
+        assert_eq!(ask(&format!("&as_of={first}")).await.0, 2, "the older snapshot");
+    }
+    api.stop().await;
+}

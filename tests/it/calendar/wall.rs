@@ -5,7 +5,8 @@ use chrono::{DateTime, Days, Months, NaiveDate};
 use system_tests::Room;
 
 const QUARTER_MS: i64 = 900_000;
-const DAY_MS: i64 = 86_400_000;
+const MINUTE_MS: i64 = 60_000;
+const DAY_MS: i64 = 1_440 * MINUTE_MS;
 /// Months before and after the present month that are looked at.
 const LOOK_BACK: i64 = 100 * DAY_MS;
 const LOOK_AHEAD: i64 = 40 * DAY_MS;
@@ -79,7 +80,7 @@ impl Wall {
         (first, first + Months::new(1) - Days::new(1))
     }
 
-    /// The same days of last month: up to the day of the same number, at the same time on the wall. All of it, where it
+    /// The same days of last month: up to the day of the same number, at the minute that the wall shows. All of it, where it
     /// has no such day.
     pub fn same_days(&self) -> (NaiveDate, Span) {
         let today = self.today();
@@ -90,7 +91,7 @@ impl Wall {
             return (last, self.days(first, last));
         };
         let (begins, ends) = self.days(until, until);
-        let time_of_day_ms = self.now().rem_euclid(DAY_MS);
+        let time_of_day_ms = self.now().rem_euclid(DAY_MS) / MINUTE_MS * MINUTE_MS;
         let same_time = self.first(midnight_ms(until) + time_of_day_ms);
         (until, (self.begins(first), same_time.clamp(begins, ends)))
     }
