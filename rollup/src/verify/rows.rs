@@ -3,11 +3,10 @@
 use super::cells::{CellKey, Sums};
 use super::texts::Texts;
 use clickhouse::error::Error;
-use clickhouse::native::decode::{Decode, ValueReader};
-use clickhouse::native::{Block, DataTypeNode};
 use proto::Position;
 use uuid::Uuid;
 use warehouse::calendar::Interval;
+use warehouse::{NativeBlock, NativeColumn};
 
 /// A row that can be read from a block.
 pub trait FromBlock: Sized {
@@ -15,7 +14,7 @@ pub trait FromBlock: Sized {
     ///
     /// # Errors
     /// A column that is missing or has another type.
-    fn read(block: &Block, texts: &mut Texts, rows: &mut Vec<Self>) -> Result<(), Error>;
+    fn read(block: &NativeBlock, texts: &mut Texts, rows: &mut Vec<Self>) -> Result<(), Error>;
 
     /// Where the row stands in its stream: the organisation's number, and an instant in Unix seconds.
     fn place(&self) -> (u32, i64);
@@ -91,47 +90,38 @@ impl Default for Row {
 }
 
 impl FromBlock for Call {
-    fn read(block: &Block, texts: &mut Texts, rows: &mut Vec<Self>) -> Result<(), Error> {
-        let mut org_id = column::<Text>(block, "org_id")?;
-        let mut occurred_at = column::<Milliseconds>(block, "occurred_at")?;
-        let mut event_id = column::<Uuid>(block, "event_id")?;
-        let mut position = column::<u64>(block, "position")?;
-        let mut partition = column::<u16>(block, "partition")?;
-        let mut member_id = column::<Text>(block, "member_id")?;
-        let mut reason = column::<Text>(block, "reason")?;
-        let mut provider = column::<Text>(block, "provider")?;
-        let mut model = column::<Text>(block, "model")?;
-        let mut currency = column::<Text>(block, "currency")?;
-        let mut input_tokens = column::<u32>(block, "input_tokens")?;
-        let mut output_tokens = column::<u32>(block, "output_tokens")?;
-        let mut credits = column::<Units>(block, "credits")?;
-        let mut provider_cost = column::<Units>(block, "provider_cost")?;
-        rows.reserve(block.num_rows());
-        for _ in 0..block.num_rows() {
-            rows.push(Self {
-                org: texts.number(next(&mut org_id)?.0),
-                occurred_at_ms: next(&mut occurred_at)?.0,
-                event_id: next(&mut event_id)?,
-                position: Position::from_u64(next(&mut position)?),
-                partition: next(&mut partition)?,
-                content: Content {
-                    cell: [
-                        texts.number(next(&mut member_id)?.0),
-                        texts.number(next(&mut reason)?.0),
-                        texts.number(next(&mut provider)?.0),
-                        texts.number(next(&mut model)?.0),
-                        texts.number(next(&mut currency)?.0),
-                    ],
-                    sums: Sums {
-                        calls: 1,
-                        input_tokens: next(&mut input_tokens)?.into(),
-                        output_tokens: next(&mut output_tokens)?.into(),
-                        credits: next(&mut credits)?.0,
-                        provider_cost: next(&mut provider_cost)?.0,
-                    },
+    fn read(block: &NativeBlock, texts: &mut Texts, rows: &mut Vec<Self>) -> Result<(), Error> {
+        let org = numbers(block.column("org_id")?, texts)?;
+        let occurred_at = block.column("occurred_at")?.fixed("DateTime64(3)")?;
+        let event_id = block.column("event_id")?.fixed("UUID")?;
+        let position = block.column("position")?.fixed("UInt64")?;
+        let partition = block.column("partition")?.fixed("UInt16")?;
+        let member = numbers(block.column("member_id")?, texts)?;
+        let reason = numbers(block.column("reason")?, texts)?;
+        let provider = numbers(block.column("provider")?, texts)?;
+        let model = numbers(block.column("model")?, texts)?;
+        let currency = numbers(block.column("currency")?, texts)?;
+        let input_tokens = block.column("input_tokens")?.fixed("UInt32")?;
+        let output_tokens = block.column("output_tokens")?.fixed("UInt32")?;
+        let credits = block.column("credits")?.fixed(AMOUNT)?;
+        let provider_cost = block.column("provider_cost")?.fixed(AMOUNT)?;
+        rows.extend((0..block.rows()).map(|row| Self {
+            org: org[row],
+            occurred_at_ms: i64::from_le_bytes(occurred_at[row]),
+            event_id: uuid(event_id[row]),
+            position: Position::from_u64(u64::from_le_bytes(position[row])),
+            partition: u16::from_le_bytes(partition[row]),
+            content: Content {
+                cell: [member[row], reason[row], provider[row], model[row], currency[row]],
+                sums: Sums {
+                    calls: 1,
+                    input_tokens: u32::from_le_bytes(input_tokens[row]).into(),
+                    output_tokens: u32::from_le_bytes(output_tokens[row]).into(),
+                    credits: i128::from_le_bytes(credits[row]),
+                    provider_cost: i128::from_le_bytes(provider_cost[row]),
                 },
-            });
-        }
+            },
+        }));
         Ok(())
     }
 
@@ -141,19 +131,17 @@ impl FromBlock for Call {
 }
 
 impl FromBlock for Touch {
-    fn read(block: &Block, texts: &mut Texts, rows: &mut Vec<Self>) -> Result<(), Error> {
-        let mut org_id = column::<Text>(block, "org_id")?;
-        let mut quarter = column::<Seconds>(block, "quarter")?;
-        let mut first = column::<u64>(block, "first_position")?;
-        let mut last = column::<u64>(block, "last_position")?;
-        for _ in 0..block.num_rows() {
-            rows.push(Self {
-                org: texts.number(next(&mut org_id)?.0),
-                quarter: next(&mut quarter)?.0,
-                first: Position::from_u64(next(&mut first)?),
-                last: Position::from_u64(next(&mut last)?),
-            });
-        }
+    fn read(block: &NativeBlock, texts: &mut Texts, rows: &mut Vec<Self>) -> Result<(), Error> {
+        let org = numbers(block.column("org_id")?, texts)?;
+        let quarter = block.column("quarter")?.fixed(SECONDS)?;
+        let first = block.column("first_position")?.fixed("UInt64")?;
+        let last = block.column("last_position")?.fixed("UInt64")?;
+        rows.extend((0..block.rows()).map(|row| Self {
+            org: org[row],
+            quarter: u32::from_le_bytes(quarter[row]).into(),
+            first: Position::from_u64(u64::from_le_bytes(first[row])),
+            last: Position::from_u64(u64::from_le_bytes(last[row])),
+        }));
         Ok(())
     }
 
@@ -163,57 +151,40 @@ impl FromBlock for Touch {
 }
 
 impl FromBlock for Row {
-    fn read(block: &Block, texts: &mut Texts, rows: &mut Vec<Self>) -> Result<(), Error> {
-        let mut org_id = column::<Text>(block, "org_id")?;
-        let mut starts_at = column::<Seconds>(block, "starts_at")?;
-        let mut ends_at = column::<Seconds>(block, "ends_at")?;
-        let mut generation = column::<u32>(block, "generation")?;
-        let mut through = column::<u64>(block, "through")?;
-        let mut calls = column::<u64>(block, "calls")?;
-        let mut input_tokens = column::<u64>(block, "input_tokens")?;
-        let mut output_tokens = column::<u64>(block, "output_tokens")?;
-        let mut credits = column::<Units>(block, "credits")?;
-        let mut keys: Vec<_> = ["member_id", "reason", "provider", "model", "currency"]
-            .map(|name| column::<Vec<Text>>(block, name))
-            .into_iter()
-            .collect::<Result<_, _>>()?;
-        let mut counts: Vec<_> = ["cell_calls", "cell_input_tokens", "cell_output_tokens"]
-            .map(|name| column::<Vec<u64>>(block, name))
-            .into_iter()
-            .collect::<Result<_, _>>()?;
-        let mut amounts: Vec<_> = ["cell_credits", "cell_provider_cost"]
-            .map(|name| column::<Vec<Units>>(block, name))
-            .into_iter()
-            .collect::<Result<_, _>>()?;
-        for _ in 0..block.num_rows() {
-            let texts_of_cells: Vec<Vec<Text>> = keys.iter_mut().map(next).collect::<Result<_, _>>()?;
-            let counts: Vec<Vec<u64>> = counts.iter_mut().map(next).collect::<Result<_, _>>()?;
-            let amounts: Vec<Vec<Units>> = amounts.iter_mut().map(next).collect::<Result<_, _>>()?;
-            let cells = (0..texts_of_cells[0].len()).map(|cell| {
-                let key = std::array::from_fn(|text| texts.number(texts_of_cells[text][cell].0));
-                let sums = Sums {
-                    calls: counts[0][cell],
-                    input_tokens: counts[1][cell],
-                    output_tokens: counts[2][cell],
-                    credits: amounts[0][cell].0,
-                    provider_cost: amounts[1][cell].0,
-                };
-                (key, sums)
-            });
-            let cells = cells.collect();
+    fn read(block: &NativeBlock, texts: &mut Texts, rows: &mut Vec<Self>) -> Result<(), Error> {
+        let org = numbers(block.column("org_id")?, texts)?;
+        let starts_at = block.column("starts_at")?.fixed(SECONDS)?;
+        let ends_at = block.column("ends_at")?.fixed(SECONDS)?;
+        let generation = block.column("generation")?.fixed("UInt32")?;
+        let through = block.column("through")?.fixed("UInt64")?;
+        let calls = block.column("calls")?.fixed("UInt64")?;
+        let input_tokens = block.column("input_tokens")?.fixed("UInt64")?;
+        let output_tokens = block.column("output_tokens")?.fixed("UInt64")?;
+        let credits = block.column("credits")?.fixed(AMOUNT)?;
+        let cells = cells(block, texts)?;
+        let (ends, _) = block.column("member_id")?.array()?;
+        let mut start = 0;
+        for row in 0..block.rows() {
+            let end = usize::try_from(u64::from_le_bytes(ends[row])).unwrap_or(usize::MAX);
+            let of_row =
+                cells.get(start..end).ok_or_else(|| Error::Custom("cells end before they begin".into()))?;
+            start = end;
             rows.push(Self {
-                org: texts.number(next(&mut org_id)?.0),
-                interval: Interval { starts_at: next(&mut starts_at)?.0, ends_at: next(&mut ends_at)?.0 },
-                generation: next(&mut generation)?,
-                through: Position::from_u64(next(&mut through)?),
+                org: org[row],
+                interval: Interval {
+                    starts_at: u32::from_le_bytes(starts_at[row]).into(),
+                    ends_at: u32::from_le_bytes(ends_at[row]).into(),
+                },
+                generation: u32::from_le_bytes(generation[row]),
+                through: Position::from_u64(u64::from_le_bytes(through[row])),
                 totals: Sums {
-                    calls: next(&mut calls)?,
-                    input_tokens: next(&mut input_tokens)?,
-                    output_tokens: next(&mut output_tokens)?,
-                    credits: next(&mut credits)?.0,
+                    calls: u64::from_le_bytes(calls[row]),
+                    input_tokens: u64::from_le_bytes(input_tokens[row]),
+                    output_tokens: u64::from_le_bytes(output_tokens[row]),
+                    credits: i128::from_le_bytes(credits[row]),
                     provider_cost: 0,
                 },
-                cells,
+                cells: of_row.to_vec(),
             });
         }
         Ok(())
@@ -224,57 +195,48 @@ impl FromBlock for Row {
     }
 }
 
-fn column<'a, T: Decode<'a>>(
-    block: &'a Block,
-    name: &str,
-) -> Result<impl Iterator<Item = Result<T, Error>> + use<'a, T>, Error> {
-    let missing = || Error::Custom(format!("the answer has no column `{name}`"));
-    block.column_by_name(name).ok_or_else(missing)?.iter::<T>()
-}
-
-fn next<T>(column: &mut impl Iterator<Item = Result<T, Error>>) -> Result<T, Error> {
-    column.next().unwrap_or_else(|| Err(Error::NotEnoughData))
-}
-
-/// `String`, also of low cardinality: its bytes, where the block has them.
-struct Text<'a>(&'a [u8]);
-
-impl<'a> Decode<'a> for Text<'a> {
-    fn compatible(data_type: &DataTypeNode) -> bool {
-        matches!(data_type, DataTypeNode::String)
-    }
-
-    fn decode(reader: &mut ValueReader<'a>) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self(reader.native_bytes()))
-    }
-}
-
-/// Types that the client has no reader for: all are integers of fixed width.
-macro_rules! integer {
-    ($(#[$doc:meta])* $name:ident($out:ty) from $wire:ty, $type:pat) => {
-        $(#[$doc])*
-        struct $name($out);
-
-        impl<'a> Decode<'a> for $name {
-            fn compatible(data_type: &DataTypeNode) -> bool {
-                matches!(data_type, $type)
-            }
-
-            fn decode(reader: &mut ValueReader<'a>) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-                Ok(Self(<$wire>::from_le_bytes(*reader.read_bytes_fixed()?).into()))
-            }
-        }
+/// The cells of all rows of a block, one after another.
+fn cells(block: &NativeBlock, texts: &mut Texts) -> Result<Vec<(CellKey, Sums)>, Error> {
+    let (ends, members) = block.column("member_id")?.array()?;
+    let of_cells = |name| -> Result<&NativeColumn, Error> {
+        let (other_ends, elements) = block.column(name)?.array()?;
+        let same = || Error::Custom(format!("`{name}` and `member_id` are of different lengths"));
+        (other_ends == ends).then_some(elements).ok_or_else(same)
     };
+    let member = numbers(members, texts)?;
+    let reason = numbers(of_cells("reason")?, texts)?;
+    let provider = numbers(of_cells("provider")?, texts)?;
+    let model = numbers(of_cells("model")?, texts)?;
+    let currency = numbers(of_cells("currency")?, texts)?;
+    let calls = of_cells("cell_calls")?.fixed("UInt64")?;
+    let input_tokens = of_cells("cell_input_tokens")?.fixed("UInt64")?;
+    let output_tokens = of_cells("cell_output_tokens")?.fixed("UInt64")?;
+    let credits = of_cells("cell_credits")?.fixed(AMOUNT)?;
+    let provider_cost = of_cells("cell_provider_cost")?.fixed(AMOUNT)?;
+    let cell = |cell: usize| {
+        let key = [member[cell], reason[cell], provider[cell], model[cell], currency[cell]];
+        let sums = Sums {
+            calls: u64::from_le_bytes(calls[cell]),
+            input_tokens: u64::from_le_bytes(input_tokens[cell]),
+            output_tokens: u64::from_le_bytes(output_tokens[cell]),
+            credits: i128::from_le_bytes(credits[cell]),
+            provider_cost: i128::from_le_bytes(provider_cost[cell]),
+        };
+        (key, sums)
+    };
+    Ok((0..member.len()).map(cell).collect())
 }
-integer! {
-    /// `DateTime`, in Unix seconds.
-    Seconds(i64) from u32, DataTypeNode::DateTime(_)
+
+fn numbers(column: &NativeColumn, texts: &mut Texts) -> Result<Vec<u32>, Error> {
+    column.numbers(|text| texts.number(text))
 }
-integer! {
-    /// `DateTime64(3)`, in Unix milliseconds.
-    Milliseconds(i64) from i64, DataTypeNode::DateTime64(..)
+
+/// The wire has the two halves one after the other, each with its lowest byte first.
+fn uuid(wire: [u8; 16]) -> Uuid {
+    let [high, low] = [0, 8].map(|from| std::array::from_fn(|byte| wire[from + byte]));
+    Uuid::from_u64_pair(u64::from_le_bytes(high), u64::from_le_bytes(low))
 }
-integer! {
-    /// `Decimal(38, 12)`, in units of 10^-12.
-    Units(i128) from i128, DataTypeNode::Decimal(38, 12, _)
-}
+
+const SECONDS: &str = "DateTime";
+/// In units of 10^-12.
+const AMOUNT: &str = "Decimal(38, 12)";

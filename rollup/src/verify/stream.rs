@@ -2,28 +2,27 @@
 
 use super::rows::FromBlock;
 use super::texts::Texts;
-use clickhouse::query::{NativeCursor, Query};
+use clickhouse::query::Query;
 use std::time::Duration;
-use warehouse::WarehouseError;
+use warehouse::{NativeStream, WarehouseError};
 
 /// Rows of one kind, in the order in which the query gives them.
 pub struct Stream<T> {
     doing: &'static str,
-    cursor: NativeCursor,
-    timeout: Duration,
+    blocks: NativeStream,
     rows: Vec<T>,
     next: usize,
     ended: bool,
 }
 
 impl<T: FromBlock> Stream<T> {
-    /// Sends the query. `timeout` limits the wait for each block.
+    /// Sends the query. `timeout` limits each wait for more rows.
     ///
     /// # Errors
     /// A query that cannot be sent.
     pub fn open(doing: &'static str, query: Query, timeout: Duration) -> Result<Self, WarehouseError> {
-        let cursor = query.fetch_native().map_err(|source| WarehouseError::Engine { doing, source })?;
-        Ok(Self { doing, cursor, timeout, rows: Vec::new(), next: 0, ended: false })
+        let blocks = NativeStream::open(doing, query, timeout)?;
+        Ok(Self { doing, blocks, rows: Vec::new(), next: 0, ended: false })
     }
 
     /// Makes sure that [`Self::rest`] is not empty unless the stream has ended.
@@ -31,18 +30,13 @@ impl<T: FromBlock> Stream<T> {
     /// # Errors
     /// ClickHouse's.
     pub async fn fill(&mut self, texts: &mut Texts) -> Result<(), WarehouseError> {
-        let doing = self.doing;
-        let failed = |source| WarehouseError::Engine { doing, source };
         while self.next == self.rows.len() && !self.ended {
-            let next = tokio::time::timeout(self.timeout, self.cursor.next());
-            let block = next.await.map_err(|_| WarehouseError::Timeout { doing, limit: self.timeout })?;
+            let block = self.blocks.next().await?;
             self.rows.clear();
             self.next = 0;
-            match block.map_err(failed)? {
-                Some(block) => {
-                    texts.begin_block();
-                    T::read(&block, texts, &mut self.rows).map_err(failed)?;
-                }
+            match block {
+                Some(block) => T::read(&block, texts, &mut self.rows)
+                    .map_err(|source| WarehouseError::Engine { doing: self.doing, source })?,
                 None => self.ended = true,
             }
         }
