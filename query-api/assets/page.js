@@ -74,15 +74,22 @@ async function more(link) {
   }
 }
 
+// To the log as it was left, with its filter and all rows that were loaded, if it was left for this page.
+function back(link) {
+  if (document.referrer.split("?")[0] === link.href) history.back();
+  else location.assign(link.href);
+}
+
 document.addEventListener("click", (event) => {
   for (const open of document.querySelectorAll(OPEN)) {
     if (!open.contains(event.target)) open.open = false;
   }
   const plain = !event.defaultPrevented && !event.button && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
-  const link = plain && event.target.closest("a[data-swap], a[data-more], [data-theme-choice]");
+  const link = plain && event.target.closest("a[data-swap], a[data-more], a[data-back], [data-theme-choice]");
   if (!link) return;
   event.preventDefault();
   if (link.matches("[data-theme-choice]")) theme(link);
+  else if (link.matches("[data-back]")) back(link);
   else if (link.matches("[data-more]")) more(link);
   else show(link.href, focusAfter(link));
 });
@@ -101,9 +108,10 @@ addEventListener("popstate", () => {
   if (addressOf(location) !== shown) show(location.href, ["#shown"], false);
 });
 
-// Ticks that were not applied are undone with their dropdown.
+// A search and ticks that were not applied are undone with their dropdown.
 document.addEventListener("toggle", ({ target }) => {
   if (!target.matches?.("details.drop") || target.open) return;
+  endSearch(target);
   for (const box of target.querySelectorAll("[type=checkbox]")) box.checked = box.defaultChecked;
 }, true);
 
@@ -125,17 +133,34 @@ for (const type of ["mouseover", "focusin"]) {
 
 // Searching options: those on the page in place, more of them from the API.
 let waiting, search;
+const listed = new WeakMap();
 document.addEventListener("input", ({ target }) => {
   if (!target.matches("[data-search]")) return;
+  const drop = dropOf(target);
+  if (!listed.has(drop)) listed.set(drop, { options: [...find(".options", drop).children], note: find("[data-found]", drop).textContent });
   clearTimeout(waiting);
   if (target.dataset.search) waiting = setTimeout(() => searchAll(target), 200);
   else searchHere(target);
 });
 
+// What was listed before the search.
+function endSearch(drop) {
+  const before = listed.get(drop);
+  if (!before) return;
+  clearTimeout(waiting);
+  search?.abort();
+  listed.delete(drop);
+  for (const label of before.options) label.hidden = false;
+  find(".options", drop).replaceChildren(...before.options);
+  find("[data-found]", drop).textContent = before.note;
+  const input = find("[data-search]", drop);
+  input.value = input.defaultValue;
+}
+
 function found(input, number, total) {
   const text = input.value.trim();
   const none = `No ${input.dataset.singular} matches “${text}”`;
-  find("[data-found]", dropOf(input)).textContent = !text ? "" : number ? `${number} of ${total}` : none;
+  find("[data-found]", dropOf(input)).textContent = !text ? listed.get(dropOf(input))?.note ?? "" : number ? `${number} of ${total}` : none;
 }
 
 function searchHere(input) {

@@ -7,8 +7,8 @@ use crate::period::Period;
 use chrono::DateTime;
 use proto::Amount;
 
-/// The columns, in order.
-pub const COLUMNS: [&str; 13] = [
+/// The columns, in order. The member's id keeps people apart who share a name, and those who left, who have none.
+pub const COLUMNS: [&str; 14] = [
     "time (UTC)",
     "name",
     "email",
@@ -22,6 +22,7 @@ pub const COLUMNS: [&str; 13] = [
     "provider cost",
     "currency",
     "event id",
+    "member id",
 ];
 
 /// The line with the names of the columns.
@@ -58,6 +59,7 @@ pub fn lines(rows: &[LogRow], names: &Directory) -> Result<Vec<u8>, csv::Error> 
             &amount(byok, row.provider_cost.into()),
             &row.currency_code,
             &row.id.to_string(),
+            &cell(&row.member),
         ];
         writer.write_record(cells)?;
     }

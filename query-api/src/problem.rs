@@ -213,7 +213,7 @@ impl From<WarehouseError> for Problem {
         match error.kind() {
             ErrorKind::Transient => Self::with_inside(
                 ProblemKind::Unavailable,
-                "The data could not be read in time. Nothing is lost; try again in a few seconds.",
+                "The data cannot be read just now. Nothing is lost; try again in a few seconds.",
                 &error,
             ),
             ErrorKind::TooManyPartitions | ErrorKind::Permanent => Self::internal(&error),

@@ -78,6 +78,7 @@ test('custom days load nothing until both are there and in order', async () => {
   const hint = page.locator('#results').getByText('Pick a start and end date to see this period.');
   await hint.waitFor();
   assert.equal(await page.locator('#calls, .breakdown').count(), 0);
+  assert.match(await page.locator('#drop-member').textContent(), /Choose a start and an end date first/);
   assert.equal(await page.getByRole('button', { name: 'Export CSV' }).getAttribute('aria-disabled'), 'true');
   await assertAccessible(page, 'custom, unfilled');
 
@@ -149,14 +150,21 @@ test('long lists of options are searched in place', async () => {
   await page.goto(`${AUDIT}?range=last_month`);
   const drop = await open(page, 'Members');
   const box = drop.getByRole('searchbox');
-  await box.pressSequentially('lov');
   const visible = () => drop.locator('[data-options] label:visible').count();
+  const listed = await visible();
+  await box.pressSequentially('lov');
   await soon('only Ada', async () => assert.equal(await visible(), 1));
   await box.press('Enter');
   assert.equal(await drop.getByRole('checkbox', { name: /^Ada Lovelace/ }).isVisible(), true);
   await box.fill('nobody at all');
   await drop.getByText('No member matches “nobody at all”').waitFor();
   await assertAccessible(page, 'no option');
+  // Left and opened again, everybody is there.
+  await box.press('Escape');
+  await open(page, 'Members');
+  assert.equal(await box.inputValue(), '');
+  assert.equal(await visible(), listed);
+  assert.equal(await drop.getByText('No member matches').count(), 0);
   await close(page);
 });
 

@@ -107,6 +107,7 @@ test('the export is the filtered log as a file, named after the organisation and
     assert.equal(line.credits, call.currency ? '' : exact(call.credits));
     assert.equal(line['provider cost'], call.currency ? call.provider_cost : '');
     assert.equal(line.currency, call.currency ?? '');
+    assert.equal(line['member id'], call.member_id);
   }
   const { calls: rows } = await room.ask('acme', 'calls?range=last_month&limit=200&member=ada&member=script&member=long&member=gone-1');
   assert.deepEqual(file.map((line) => line['event id']), rows.map((call) => call.event_id));
@@ -156,6 +157,25 @@ test('what arrives while a page is read changes neither its next rows nor its fi
   await page.getByRole('link', { name: 'Refresh' }).click();
   await soon('one more', async () => assert.match(await page.locator('#shown').innerText(), new RegExp(`${before.length + 1} calls`)));
   world.calls.push(late);
+  await close(page);
+});
+
+test('the way back from a call leads to the log as it was left', async () => {
+  const page = await openWindow(room, { orgs: ['acme'] });
+  await page.goto(`${AUDIT}?range=last_month`);
+  await page.locator('#more').click();
+  await soon('more than a page', async () => assert.ok((await log(page)).length > 50));
+  const left = await log(page);
+  await page.locator('#calls a').last().click();
+  await page.getByRole('link', { name: 'Back to the audit log' }).click();
+  await page.locator('#calls').waitFor();
+  assert.equal(new URL(page.url()).search, '?range=last_month');
+  assert.deepEqual(await log(page), left.slice(0, (await log(page)).length));
+  // Who came from elsewhere is led to the log itself.
+  await page.goto(await page.locator('#calls a').first().getAttribute('href'));
+  await page.getByRole('link', { name: 'Back to the audit log' }).click();
+  await page.locator('#cards').waitFor();
+  assert.equal(new URL(page.url()).pathname, new URL(AUDIT, page.url()).pathname);
   await close(page);
 });
 

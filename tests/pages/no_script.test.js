@@ -84,6 +84,11 @@ test('a name in a breakdown is a filter, Show all lists everybody, and the log g
   await Promise.all([page.waitForEvent('load'), page.locator('#more').click()]);
   assert.equal((await log(page)).length, 30);
   await page.getByText('End of results for this filter').waitFor();
+  assert.match(page.url(), /as_of=/);
+  await Promise.all([page.waitForEvent('load'), page.getByRole('link', { name: 'Refresh' }).click()]);
+  assert.equal(new URL(page.url()).search, '?range=last_month');
+  assert.deepEqual(await log(page), first);
+  await page.goBack();
   await Promise.all([page.waitForEvent('load'), page.getByRole('link', { name: 'Back to newest' }).click()]);
   assert.deepEqual(await log(page), first);
   await clickShows(page, page.locator('#by-model').getByRole('link', { name: 'claude-opus-5' }), {

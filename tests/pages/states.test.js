@@ -90,6 +90,7 @@ test('an organisation without a call is told what will come', async () => {
   assert.deepEqual(Object.values(shown).map(({ figure }) => figure), ['0', '0', '0']);
   assert.ok(shown['Credits last month'].pills.every((pill) => pill.startsWith('flat')));
   assert.equal(await page.getByRole('search', { name: 'Filters' }).count(), 0);
+  assert.equal(await page.getByRole('button', { name: 'Export CSV' }).getAttribute('aria-disabled'), 'true');
   await close(page);
 });
 

@@ -7,7 +7,7 @@ use proto::{Amount, EventId};
 use serde_json::Value;
 
 const COLUMNS: &str = "time (UTC),name,email,reason,provider,model,input tokens,output tokens,credits,byok,\
-                       provider cost,currency,event id";
+                       provider cost,currency,event id,member id";
 
 /// What the directory calls a member.
 pub fn name_of(member: &str) -> String {
@@ -29,7 +29,7 @@ pub fn of_winner(winner: &Winner) -> String {
     let (org, member) = (&call.org_id, &call.member_id);
     let id = EventId::from_bytes(&winner.event_id).expect("an event id");
     format!(
-        "{},{},{member}@{org}.example,{},{},{},{},{},{credits},{byok},{cost},{currency},{id}",
+        "{},{},{member}@{org}.example,{},{},{},{},{},{credits},{byok},{cost},{currency},{id},{member}",
         at.format("%Y-%m-%d %H:%M:%S%.3f"),
         name_of(member),
         label(&call.reason),
@@ -50,7 +50,7 @@ pub fn of_log(row: &Value) -> String {
     assert_eq!(member["name"], name_of(&text(&member["member_id"])), "{row}");
     assert_eq!(row["reason_label"], label(&text(&row["reason"])), "{row}");
     format!(
-        "{},{},{},{},{},{},{},{},{},{},{},{},{}",
+        "{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
         text(&row["occurred_at"]).replace('T', " ").trim_end_matches('Z'),
         text(&member["name"]),
         text(&member["email"]),
@@ -64,6 +64,7 @@ pub fn of_log(row: &Value) -> String {
         text(&row["provider_cost"]),
         text(&row["currency"]),
         text(&row["event_id"]),
+        text(&member["member_id"]),
     )
 }
 

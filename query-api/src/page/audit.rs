@@ -144,7 +144,7 @@ pub async fn get(
     };
     let view = View {
         frame,
-        complete: Completeness::of(&snapshot, app.behind_after),
+        complete: Completeness::of(&snapshot, app.behind_after, state.link(path)),
         cards: answers.cards.map(|cards| CardsView::of(&cards, &snapshot)).map_err(failed("the cards")),
         empty: answers.empty,
         bar,

@@ -132,6 +132,7 @@ async fn view(
     let audit_path = Tab::Audit.path(&viewer.org_id);
     let topic_of = |source| app.last_sources.topic_of(source).unwrap_or_default();
     let found = told.map(|told| Found::of(&told, &names, &snapshot, topic_of));
+    let newest = if as_of.is_some() { uri.path().to_owned() } else { uri.to_string() };
     let mistake = match (event_id, &found) {
         (None, _) => Some(MALFORMED),
         (Some(_), None) => Some(UNKNOWN),
@@ -144,7 +145,7 @@ async fn view(
     };
     let view = View {
         frame,
-        complete: Completeness::of(&snapshot, app.behind_after),
+        complete: Completeness::of(&snapshot, app.behind_after, newest),
         find_path: format!("{audit_path}/calls"),
         audit_path,
         event_id: given.to_owned(),

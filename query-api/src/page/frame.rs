@@ -72,6 +72,8 @@ pub struct Completeness {
     pub on_another_day: bool,
     /// `25 minutes`, where the numbers are that far behind and the page is not one of an older snapshot.
     pub behind: Option<String>,
+    /// The page at the newest snapshot, from its beginning.
+    pub newest: String,
 }
 
 /// All of a path segment or a query value that is no letter or digit, but for what is safe in both.
@@ -173,8 +175,9 @@ async fn switcher(warehouse: &Warehouse, viewer: &Viewer, tab: Tab) -> Result<Ve
 }
 
 impl Completeness {
-    /// What a snapshot knows. It is behind when it is older than `behind_after`, unless somebody asked for it.
-    pub fn of(snapshot: &Snapshot, behind_after: Duration) -> Self {
+    /// What a snapshot knows. It is behind when it is older than `behind_after`, unless somebody asked for it. `newest` is
+    /// the address of the same page without a snapshot.
+    pub fn of(snapshot: &Snapshot, behind_after: Duration, newest: String) -> Self {
         let zone = snapshot.as_of.zone;
         let now = Moment::of(zone, snapshot.as_of.now_ms);
         let through = snapshot.complete_through_ms.map(|unix_ms| Moment::of(zone, unix_ms));
@@ -185,6 +188,7 @@ impl Completeness {
             on_another_day: through.as_ref().is_some_and(|through| through.date != now.date),
             through,
             behind: (late || snapshot.behind).then(|| ago(age.as_secs())),
+            newest,
         }
     }
 }

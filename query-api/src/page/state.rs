@@ -219,6 +219,8 @@ fn take_days(parameters: &mut Parameters) -> Days {
     let since = parameters.one("since").unwrap_or_default();
     let until = parameters.one("until").unwrap_or_default();
     match parameters.one("range").as_deref() {
+        // Who writes dates means them.
+        None if !(since.is_empty() && until.is_empty()) => custom(since, until),
         None | Some("this_month") => Days::Chosen(Range::ThisMonth),
         Some("last_month") => Days::Chosen(Range::LastMonth),
         Some("last_30_days") => Days::Chosen(Range::Last30Days),
@@ -290,6 +292,10 @@ mod tests {
                 "model=openai/gpt-6&reason=chat&member=b&member=a&member=b&until=2026-11-02&since=2026-11-01&range=custom"
             ),
             "?range=custom&since=2026-11-01&until=2026-11-02&member=a&member=b&reason=chat&model=openai%2Fgpt-6"
+        );
+        assert_eq!(
+            href("since=2026-11-01&until=2026-11-02"),
+            "?range=custom&since=2026-11-01&until=2026-11-02"
         );
         assert_eq!(href("range=last_30_days&members=all"), "?range=last_30_days&members=all");
     }

@@ -170,7 +170,7 @@ pub async fn get(
     };
     let view = View {
         frame,
-        complete: Completeness::of(&snapshot, app.behind_after),
+        complete: Completeness::of(&snapshot, app.behind_after, state.link(path)),
         bar,
         empty,
         audit_href: state.for_api().href(&Tab::Audit.path(&viewer.org_id), &[]),

@@ -29,9 +29,9 @@ async fn no_cell_begins_a_formula_and_every_text_comes_back() {
     assert_eq!(response.headers()["content-type"], "text/csv; charset=utf-8; header=present");
     let text = response.text().await.unwrap();
     let expected = format!(
-        "time (UTC),name,email,reason,provider,model,input tokens,output tokens,credits,byok,provider cost,currency,event id\r\n\
-         2026-11-14 12:04:59.123,\"'=HYPERLINK(\"\"http://evil.example\"\")\",m1@acme.example,'@SUM(1),'+provider,'-model,1,2,1,no,,,{}\r\n\
-         2026-11-14 12:04:59.122,\"Müller, \"\"Mo\"\" 🦀\",m2@acme.example,Chat,openai,gpt-6-sol,1204,310,,yes,0.000418,EUR,{}\r\n",
+        "time (UTC),name,email,reason,provider,model,input tokens,output tokens,credits,byok,provider cost,currency,event id,member id\r\n\
+         2026-11-14 12:04:59.123,\"'=HYPERLINK(\"\"http://evil.example\"\")\",m1@acme.example,'@SUM(1),'+provider,'-model,1,2,1,no,,,{},m1\r\n\
+         2026-11-14 12:04:59.122,\"Müller, \"\"Mo\"\" 🦀\",m2@acme.example,Chat,openai,gpt-6-sol,1204,310,,yes,0.000418,EUR,{},m2\r\n",
         one.event_id, two.event_id
     );
     assert_eq!(text, expected);
