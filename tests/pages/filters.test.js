@@ -78,7 +78,7 @@ test('custom days load nothing until both are there and in order', async () => {
   const hint = page.locator('#results').getByText('Pick a start and end date to see this period.');
   await hint.waitFor();
   assert.equal(await page.locator('#calls, .breakdown').count(), 0);
-  assert.match(await page.locator('#drop-member').textContent(), /Choose a start and an end date first/);
+  assert.match(await page.locator('details.drop').first().textContent(), /Choose a start and an end date first/);
   assert.equal(await page.getByRole('button', { name: 'Export CSV' }).getAttribute('aria-disabled'), 'true');
   await assertAccessible(page, 'custom, unfilled');
 

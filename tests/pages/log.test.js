@@ -172,7 +172,7 @@ test('the way back from a call leads to the log as it was left', async () => {
   assert.equal(new URL(page.url()).search, '?range=last_month');
   assert.deepEqual(await log(page), left.slice(0, (await log(page)).length));
   // Who came from elsewhere is led to the log itself.
-  await page.goto(await page.locator('#calls a').first().getAttribute('href'));
+  await page.goto(await page.locator('#calls a').first().evaluate((link) => link.href));
   await page.getByRole('link', { name: 'Back to the audit log' }).click();
   await page.locator('#cards').waitFor();
   assert.equal(new URL(page.url()).pathname, new URL(AUDIT, page.url()).pathname);
