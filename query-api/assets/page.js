@@ -42,6 +42,7 @@ async function show(url, focus = [], isNew = true) {
 
 const OPEN = "details:is(.drop, .menu)[open]";
 const dropOf = (element) => element.closest("details.drop");
+const noteOf = (drop) => find("[data-found]", drop);
 const summaryOf = (element) => dropOf(element) && `#${dropOf(element).id} > summary`;
 
 function focusAfter(link) {
@@ -74,22 +75,17 @@ async function more(link) {
   }
 }
 
-// To the log as it was left, with its filter and all rows that were loaded, if it was left for this page.
-function back(link) {
-  if (document.referrer.split("?")[0] === link.href) history.back();
-  else location.assign(link.href);
-}
-
 document.addEventListener("click", (event) => {
   for (const open of document.querySelectorAll(OPEN)) {
     if (!open.contains(event.target)) open.open = false;
   }
   const plain = !event.defaultPrevented && !event.button && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
   const link = plain && event.target.closest("a[data-swap], a[data-more], a[data-back], [data-theme-choice]");
-  if (!link) return;
+  // From a call to the log as it was left, filter and loaded rows, if it was left for this call.
+  if (!link || (link.matches("[data-back]") && document.referrer.split("?")[0] !== link.href)) return;
   event.preventDefault();
   if (link.matches("[data-theme-choice]")) theme(link);
-  else if (link.matches("[data-back]")) back(link);
+  else if (link.matches("[data-back]")) history.back();
   else if (link.matches("[data-more]")) more(link);
   else show(link.href, focusAfter(link));
 });
@@ -109,10 +105,18 @@ addEventListener("popstate", () => {
 });
 
 // A search and ticks that were not applied are undone with their dropdown.
-document.addEventListener("toggle", ({ target }) => {
-  if (!target.matches?.("details.drop") || target.open) return;
-  endSearch(target);
-  for (const box of target.querySelectorAll("[type=checkbox]")) box.checked = box.defaultChecked;
+document.addEventListener("toggle", ({ target: drop }) => {
+  if (!drop.matches?.("details.drop") || drop.open) return;
+  if (drop.listed) {
+    clearTimeout(waiting);
+    search?.abort();
+    for (const label of drop.listed) label.hidden = false;
+    find(".options", drop).replaceChildren(...drop.listed);
+    noteOf(drop).textContent = drop.note;
+    find("[data-search]", drop).form.reset();
+    drop.listed = null;
+  }
+  for (const box of drop.querySelectorAll("[type=checkbox]")) box.checked = box.defaultChecked;
 }, true);
 
 document.addEventListener("keydown", (event) => {
@@ -133,42 +137,28 @@ for (const type of ["mouseover", "focusin"]) {
 
 // Searching options: those on the page in place, more of them from the API.
 let waiting, search;
-const listed = new WeakMap();
 document.addEventListener("input", ({ target }) => {
   if (!target.matches("[data-search]")) return;
   const drop = dropOf(target);
-  if (!listed.has(drop)) listed.set(drop, { options: [...find(".options", drop).children], note: find("[data-found]", drop).textContent });
+  drop.note ??= noteOf(drop).textContent;
+  drop.listed ??= [...find(".options", drop).children];
   clearTimeout(waiting);
   if (target.dataset.search) waiting = setTimeout(() => searchAll(target), 200);
   else searchHere(target);
 });
 
-// What was listed before the search.
-function endSearch(drop) {
-  const before = listed.get(drop);
-  if (!before) return;
-  clearTimeout(waiting);
-  search?.abort();
-  listed.delete(drop);
-  for (const label of before.options) label.hidden = false;
-  find(".options", drop).replaceChildren(...before.options);
-  find("[data-found]", drop).textContent = before.note;
-  const input = find("[data-search]", drop);
-  input.value = input.defaultValue;
-}
-
 function found(input, number, total) {
   const text = input.value.trim();
-  const none = `No ${input.dataset.singular} matches “${text}”`;
-  find("[data-found]", dropOf(input)).textContent = !text ? listed.get(dropOf(input))?.note ?? "" : number ? `${number} of ${total}` : none;
+  noteOf(dropOf(input)).textContent = !text ? dropOf(input).note : number ? `${number} of ${total}` : `No ${input.dataset.singular} matches “${text}”`;
 }
 
 function searchHere(input) {
   const wanted = input.value.trim().toLowerCase();
   const labels = [...dropOf(input).querySelectorAll(".options label")];
   const matching = labels.filter((label) => {
-    const matches = `${label.textContent} ${find("input", label).value}`.toLowerCase().includes(wanted);
-    label.hidden = !matches && !find("input", label).checked;
+    const box = find("input", label);
+    const matches = `${label.textContent} ${box.value}`.toLowerCase().includes(wanted);
+    label.hidden = !matches && !box.checked;
     return matches;
   });
   found(input, matching.length, labels.length);
@@ -183,31 +173,32 @@ async function searchAll(input) {
     const list = Object.values(await answer.json()).find((value) => value?.options);
     const checked = [...options.querySelectorAll("label:has(:checked)")];
     const kept = new Set(checked.map((label) => find("input", label).value));
-    const matching = list.options.map((option) => optionOf(options.dataset.options, option));
-    const others = matching.filter((label) => !kept.has(find("input", label).value));
-    options.replaceChildren(find("legend", options), ...checked, ...others);
-    found(input, others.length, list.total);
+    const rest = list.options.map((option) => optionOf(options.dataset.options, option)).filter((label) => !kept.has(find("input", label).value));
+    options.replaceChildren(find("legend", options), ...checked, ...rest);
+    found(input, rest.length, list.total);
   } catch (error) {
-    if (error.name !== "AbortError") find("[data-found]", dropOf(input)).textContent = "Could not search. Try again.";
+    if (error.name !== "AbortError") noteOf(dropOf(input)).textContent = "Could not search. Try again.";
   }
 }
 
+const element = (name, properties) => Object.assign(document.createElement(name), properties);
+
 function optionOf(name, option) {
-  const label = document.createElement("label");
-  const box = Object.assign(document.createElement("input"), { type: "checkbox", name, value: option.member_id ?? option.value ?? option.reason });
-  const text = Object.assign(document.createElement("span"), { className: "option" });
+  const label = element("label");
+  const text = element("span", { className: "option" });
   for (const part of [option.label ?? option.model, option.email ?? option.provider ?? option.member_id]) {
-    if (part) text.append(Object.assign(document.createElement("bdi"), { textContent: part }));
+    if (part) text.append(element("bdi", { textContent: part }));
   }
-  const calls = Object.assign(document.createElement("small"), { textContent: option.calls.toLocaleString("en") });
-  label.append(box, text, calls);
+  const box = element("input", { type: "checkbox", name, value: option.member_id ?? option.value ?? option.reason });
+  label.append(box, text, element("small", { textContent: option.calls.toLocaleString("en") }));
   return label;
 }
 
 function theme(button) {
   document.documentElement.dataset.theme = button.dataset.themeChoice;
   for (const choice of document.querySelectorAll("[data-theme-choice]")) choice.ariaCurrent = choice === button ? "true" : null;
-  button.closest("details").open = false;
-  find("summary", button.closest("details")).focus();
+  const menu = button.closest("details");
+  menu.open = false;
+  find("summary", menu).focus();
   fetch(button.formAction, { method: "POST", redirect: "manual" }).catch(() => button.form.requestSubmit(button));
 }
