@@ -66,7 +66,7 @@ test('the file has the columns of the table in its order, and each cell says wha
   const { text } = await exported(page);
   assert.equal(
     text.split('\r\n')[0],
-    'time (UTC),name,email,reason,provider,model,input tokens,output tokens,credits,byok,provider cost,currency,event id',
+    'time (UTC),name,email,reason,provider,model,input tokens,output tokens,credits,byok,provider cost,currency,event id,member id',
   );
   // A cell that would begin a formula has an apostrophe before it, which is no part of what it says.
   const said = (cell) => cell.replace(/^'(?=[=+\-@'])/, '');
