@@ -168,9 +168,7 @@ pub async fn run(seed: u64, options: &Options) -> Result<Report> {
         let mut taken = Vec::new();
         for _ in 0..options.asked_after_calls {
             another_call().await?;
-            let started = Instant::now();
-            api.fetch(path, "identity").await?;
-            taken.push(started.elapsed());
+            taken.push(timed(&api, path).await?);
         }
         ways.push(Way::new("query API, asked again after another call", true, taken));
     }
@@ -321,9 +319,7 @@ async fn ask_first(stack: &Stack, room: &Room, org_id: &str, path: &str, times: 
     for _ in 0..times {
         let mut api = Api::start(stack, room, [org_id].into_iter()).await?;
         api.get(org_id, "usage?range=last_month").await?;
-        let started = Instant::now();
-        api.fetch(path, "identity").await?;
-        taken.push(started.elapsed());
+        taken.push(timed(&api, path).await?);
         api.process.stop();
     }
     Ok(Way::new("query API, asked for the first time", true, taken))
@@ -332,11 +328,15 @@ async fn ask_first(stack: &Stack, room: &Room, org_id: &str, path: &str, times: 
 async fn ask_again(api: &Api, path: &str, times: u32) -> Result<Way> {
     let mut taken = Vec::new();
     for _ in 0..times {
-        let started = Instant::now();
-        api.fetch(path, "identity").await?;
-        taken.push(started.elapsed());
+        taken.push(timed(api, path).await?);
     }
     Ok(Way::new("query API, asked again", true, taken))
+}
+
+async fn timed(api: &Api, path: &str) -> Result<Duration> {
+    let started = Instant::now();
+    api.fetch(path, "identity").await?;
+    Ok(started.elapsed())
 }
 
 async fn calls_of_this_month(api: &Api, org_id: &str) -> Result<Value> {
