@@ -161,13 +161,14 @@ impl FromBlock for Row {
         let input_tokens = block.column("input_tokens")?.fixed("UInt64")?;
         let output_tokens = block.column("output_tokens")?.fixed("UInt64")?;
         let credits = block.column("credits")?.fixed(AMOUNT)?;
-        let cells = cells(block, texts)?;
-        let (ends, _) = block.column("member_id")?.array()?;
+        let (ends, count, cell) = cells(block, texts)?;
         let mut start = 0;
         for row in 0..block.rows() {
             let end = usize::try_from(u64::from_le_bytes(ends[row])).unwrap_or(usize::MAX);
-            let of_row =
-                cells.get(start..end).ok_or_else(|| Error::Custom("cells end before they begin".into()))?;
+            if end < start || end > count {
+                return Err(Error::Custom("cells end before they begin".into()));
+            }
+            let of_row = (start..end).map(&cell).collect();
             start = end;
             rows.push(Self {
                 org: org[row],
@@ -184,7 +185,7 @@ impl FromBlock for Row {
                     credits: i128::from_le_bytes(credits[row]),
                     provider_cost: 0,
                 },
-                cells: of_row.to_vec(),
+                cells: of_row,
             });
         }
         Ok(())
@@ -195,8 +196,12 @@ impl FromBlock for Row {
     }
 }
 
-/// The cells of all rows of a block, one after another.
-fn cells(block: &NativeBlock, texts: &mut Texts) -> Result<Vec<(CellKey, Sums)>, Error> {
+/// The cells of all rows of a block, one after another: where those of each row end, how many there are, and each by its
+/// number.
+fn cells<'a>(
+    block: &'a NativeBlock,
+    texts: &mut Texts,
+) -> Result<(&'a [[u8; 8]], usize, impl Fn(usize) -> (CellKey, Sums) + use<'a>), Error> {
     let (ends, members) = block.column("member_id")?.array()?;
     let of_cells = |name| -> Result<&NativeColumn, Error> {
         let (other_ends, elements) = block.column(name)?.array()?;
@@ -213,7 +218,8 @@ fn cells(block: &NativeBlock, texts: &mut Texts) -> Result<Vec<(CellKey, Sums)>,
     let output_tokens = of_cells("cell_output_tokens")?.fixed("UInt64")?;
     let credits = of_cells("cell_credits")?.fixed(AMOUNT)?;
     let provider_cost = of_cells("cell_provider_cost")?.fixed(AMOUNT)?;
-    let cell = |cell: usize| {
+    let count = member.len();
+    let cell = move |cell: usize| {
         let key = [member[cell], reason[cell], provider[cell], model[cell], currency[cell]];
         let sums = Sums {
             calls: u64::from_le_bytes(calls[cell]),
@@ -224,7 +230,7 @@ fn cells(block: &NativeBlock, texts: &mut Texts) -> Result<Vec<(CellKey, Sums)>,
         };
         (key, sums)
     };
-    Ok((0..member.len()).map(cell).collect())
+    Ok((ends, count, cell))
 }
 
 fn numbers(column: &NativeColumn, texts: &mut Texts) -> Result<Vec<u32>, Error> {
