@@ -161,15 +161,18 @@ impl FromBlock for Row {
         let input_tokens = block.column("input_tokens")?.fixed("UInt64")?;
         let output_tokens = block.column("output_tokens")?.fixed("UInt64")?;
         let credits = block.column("credits")?.fixed(AMOUNT)?;
-        let (ends, count, cell) = cells(block, texts)?;
+        let cell = cells(block, texts)?;
+        let (ends, _) = block.column("member_id")?.array()?;
+        let end_of = |end: &[u8; 8]| usize::try_from(u64::from_le_bytes(*end)).unwrap_or(usize::MAX);
+        let ends: Vec<usize> = ends.iter().map(end_of).collect();
+        // The last of them is the number of cells, so in order none points beyond.
+        if !ends.is_sorted() {
+            return Err(Error::Custom("cells end before they begin".into()));
+        }
         let mut start = 0;
         for row in 0..block.rows() {
-            let end = usize::try_from(u64::from_le_bytes(ends[row])).unwrap_or(usize::MAX);
-            if end < start || end > count {
-                return Err(Error::Custom("cells end before they begin".into()));
-            }
-            let of_row = (start..end).map(&cell).collect();
-            start = end;
+            let of_row = (start..ends[row]).map(&cell).collect();
+            start = ends[row];
             rows.push(Self {
                 org: org[row],
                 interval: Interval {
@@ -196,12 +199,11 @@ impl FromBlock for Row {
     }
 }
 
-/// The cells of all rows of a block, one after another: where those of each row end, how many there are, and each by its
-/// number.
+/// The cells of all rows of a block, which lie one after another, by their number.
 fn cells<'a>(
     block: &'a NativeBlock,
     texts: &mut Texts,
-) -> Result<(&'a [[u8; 8]], usize, impl Fn(usize) -> (CellKey, Sums) + use<'a>), Error> {
+) -> Result<impl Fn(usize) -> (CellKey, Sums) + use<'a>, Error> {
     let (ends, members) = block.column("member_id")?.array()?;
     let of_cells = |name| -> Result<&NativeColumn, Error> {
         let (other_ends, elements) = block.column(name)?.array()?;
@@ -218,7 +220,6 @@ fn cells<'a>(
     let output_tokens = of_cells("cell_output_tokens")?.fixed("UInt64")?;
     let credits = of_cells("cell_credits")?.fixed(AMOUNT)?;
     let provider_cost = of_cells("cell_provider_cost")?.fixed(AMOUNT)?;
-    let count = member.len();
     let cell = move |cell: usize| {
         let key = [member[cell], reason[cell], provider[cell], model[cell], currency[cell]];
         let sums = Sums {
@@ -230,7 +231,7 @@ fn cells<'a>(
         };
         (key, sums)
     };
-    Ok((ends, count, cell))
+    Ok(cell)
 }
 
 fn numbers(column: &NativeColumn, texts: &mut Texts) -> Result<Vec<u32>, Error> {
