@@ -16,6 +16,7 @@
 
 pub mod api;
 pub mod durability;
+pub mod emit;
 pub mod engine;
 pub mod freshness;
 pub mod generator;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use benches::generator::{Generator, Message, Size, Timeline, World};
-use benches::{durability, freshness, ingest, reads, report, verify};
+use benches::{durability, emit, freshness, ingest, reads, report, verify};
 use clap::{Parser, Subcommand};
 use std::time::Instant;
 
@@ -37,6 +37,8 @@ enum Claim {
     Verify(verify::Options),
     /// Inserts into a table that syncs, against the same inserts into one that does not.
     Durability(durability::Options),
+    /// What `emit()` takes of a copilot's time, against Kafka's own client.
+    Emit(emit::Options),
 }
 
 #[tokio::main]
@@ -56,6 +58,7 @@ async fn main() -> Result<()> {
         Claim::Durability(options) => {
             durability::run(seed, &if quick { options.quick() } else { options }).await?
         }
+        Claim::Emit(options) => emit::run(seed, &if quick { options.quick() } else { options }).await?,
     };
     print!("{report}");
     Ok(())

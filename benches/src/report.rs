@@ -103,6 +103,12 @@ pub fn milliseconds(duration: Duration) -> String {
     format!("{}.{} ms", tenths / 10, tenths % 10)
 }
 
+/// A duration in microseconds with one digit: `2.4 µs`.
+pub fn microseconds(duration: Duration) -> String {
+    let tenths = duration.as_nanos() / 100;
+    format!("{}.{} µs", tenths / 10, tenths % 10)
+}
+
 /// The duration that so many of 100 stay below or reach; `sorted` must be.
 pub fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
@@ -121,6 +127,7 @@ mod tests {
         assert_eq!(thousands(999), "999");
         assert_eq!(per_second(5_000, 2_500), "2,000");
         assert_eq!(milliseconds(Duration::from_micros(1_234)), "1.2 ms");
+        assert_eq!(microseconds(Duration::from_nanos(2_460)), "2.4 µs");
     }
 
     #[test]

@@ -55,8 +55,7 @@ impl FromRequestParts<App> for Viewer {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let Caller(claims) = Caller::from_request_parts(parts, app).await?;
-        let path = RawPathParams::from_request_parts(parts, app).await.map_err(|_| no_organisation())?;
-        let org_id = path.iter().find(|(name, _)| *name == "org").map_or("", |(_, value)| value);
+        let org_id = org_of(parts).await;
         let grant = claims.orgs.iter().find(|grant| grant.id == org_id).ok_or_else(no_organisation)?;
         if !grant.allows(PERMISSION) {
             return Err(Problem::new(
@@ -66,9 +65,15 @@ impl FromRequestParts<App> for Viewer {
         }
         let org_id = grant.id.clone();
         let permit = app.admission.enter(&org_id).await?;
-        let allowed = claims.orgs.into_iter().filter(|grant| grant.allows(PERMISSION));
-        Ok(Self { org_id, org_ids: allowed.map(|grant| grant.id).collect(), permit })
+        Ok(Self { org_id, org_ids: claims.allowed(), permit })
     }
+}
+
+/// The organisation that the path names; empty where it names none.
+pub async fn org_of(parts: &mut Parts) -> String {
+    let path = RawPathParams::from_request_parts(parts, &()).await;
+    let org_id = path.iter().flatten().find(|(name, _)| *name == "org").map(|(_, value)| value.to_owned());
+    org_id.unwrap_or_default()
 }
 
 /// Whether or not the organisation exists, who may not know of it gets the same answer.

@@ -1,7 +1,7 @@
-// Every state of the pages fits every width in both themes, and axe finds nothing in it.
+// Every state of the pages fits every width in both themes, breaks no number, and axe finds nothing in it.
 
 import { after, before, test } from 'node:test';
-import { assertAccessible, assertFitsWidth, close, openWindow, useBrowser } from './support/browser.js';
+import { assertAccessible, assertFitsWidth, assertNumbersWhole, close, openWindow, useBrowser } from './support/browser.js';
 import { closeStage, fallBehind, openStage } from './support/stage.js';
 import { STATES, viewer, visit } from './support/states.js';
 
@@ -21,7 +21,7 @@ after(() => closeStage(stage));
 test('every state is there', async (context) => {
   for (const state of STATES) {
     if (state.behind) await fallBehind(stage);
-    await context.test(`${state.name}: fits every width in both themes, and axe finds nothing`, () => bothThemes(state));
+    await context.test(`${state.name}: fits every width in both themes, breaks no number, and axe finds nothing`, () => bothThemes(state));
   }
 });
 
@@ -34,6 +34,7 @@ async function bothThemes(state) {
       await state.show?.(page, stage);
       const what = `${state.name} at ${width} px, ${dark ? 'dark' : 'light'}`;
       await assertFitsWidth(page, what);
+      await assertNumbersWhole(page, what);
       if (LOOKED_AT[dark ? 'dark' : 'light'].includes(width)) await assertAccessible(page, what);
     }
     await state.leave?.(page, stage);

@@ -92,11 +92,13 @@ test('custom days load nothing until both are there and in order', async () => {
   await hint.waitFor();
   assert.equal(await page.locator('#calls').count(), 0);
 
+  const place = await apply.boundingBox();
   await page.getByLabel('Until').fill(addDays(start, -1));
   await apply.click();
   await page.getByText('Since is after Until. Choose a start date on or before the end date.').waitFor();
   assert.equal(await page.locator('#calls').count(), 0);
   await assertAccessible(page, 'custom, reversed');
+  assert.deepEqual(await apply.boundingBox(), place, 'a mistake pushes nothing aside');
 
   await page.getByLabel('Until').fill(today);
   await apply.click();

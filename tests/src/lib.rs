@@ -15,6 +15,7 @@ mod process;
 mod proxy;
 mod room;
 pub mod row;
+mod shrinking;
 mod stack;
 mod topic;
 
@@ -26,6 +27,7 @@ pub use ledger::{Ledger, LedgerMessage};
 pub use process::Process;
 pub use proxy::{Manner, Proxy};
 pub use room::{PARTITIONS, Room};
+pub use shrinking::Shrinking;
 pub use stack::{Component, Stack};
 pub use topic::{Letter, Topic};
 

@@ -34,6 +34,14 @@ pub struct Grant {
     pub roles: Vec<String>,
 }
 
+impl Claims {
+    /// The organisations whose AI usage may be seen, in the token's order.
+    pub fn allowed(&self) -> Vec<String> {
+        let allowed = self.orgs.iter().filter(|grant| grant.allows(super::PERMISSION));
+        allowed.map(|grant| grant.id.clone()).collect()
+    }
+}
+
 impl Grant {
     /// Whether a permission is given, by itself or by role.
     pub fn allows(&self, permission: &str) -> bool {

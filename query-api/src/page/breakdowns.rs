@@ -3,7 +3,7 @@
 use super::bar::{Segment, segments};
 use super::palette::{OTHER, Palette};
 use super::state::State;
-use super::words::{count, decimal_with, fraction_digits, money, number};
+use super::words::{count, decimal_with, fraction_digits, is_long, money, number};
 use crate::ask::Seen;
 use crate::directory::Directory;
 use crate::filter::model_value;
@@ -23,7 +23,7 @@ pub struct Breakdown {
     pub first_column: &'static str,
     /// Head of the last column.
     pub last_column: &'static str,
-    /// Whether amounts are so long that they may break where there is little room.
+    /// Whether amounts need a line of their own where there is little room.
     pub long: bool,
     /// The bar; empty when nothing cost credits.
     pub segments: Vec<Segment>,
@@ -96,8 +96,6 @@ const TOP_MEMBERS: usize = 5;
 const MEMBERS_MAX: usize = 100;
 /// Reasons and models listed beyond the disclosure at most.
 const FURTHER_MAX: usize = 100;
-/// Amounts up to here fit beside a name on the narrowest screen.
-const AMOUNT_CHARS: usize = 14;
 /// How much of an id tells two apart.
 const SHORT_ID_CHARS: usize = 12;
 
@@ -281,7 +279,7 @@ fn breakdown(id: &'static str, sources: Vec<Source<'_>>, mut palette: Palette, s
         title: "",
         first_column: "",
         last_column: "",
-        long: rows.iter().any(|row| row.credits.len() > AMOUNT_CHARS),
+        long: rows.iter().any(|row| is_long(&row.credits)),
         segments: segments(&parts),
         rows,
         further,

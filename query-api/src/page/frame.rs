@@ -5,8 +5,8 @@ use super::state::State;
 use super::theme::Theme;
 use super::words::{Moment, count};
 use crate::app::App;
-use crate::auth::Viewer;
-use crate::problem::Problem;
+use crate::auth::{Claims, Viewer};
+use crate::problem::{Problem, ProblemKind};
 use crate::queries;
 use crate::snapshot::Snapshot;
 use clickhouse::Row;
@@ -26,7 +26,7 @@ pub enum Tab {
 }
 
 /// A link to the same page of an organisation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Choice {
     /// Its name.
     pub name: String,
@@ -37,7 +37,7 @@ pub struct Choice {
 }
 
 /// The frame of a page. Templates that extend `base.html` have one in their field `frame`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Frame {
     /// The document's title.
     pub title: String,
@@ -45,7 +45,7 @@ pub struct Frame {
     pub tabs: Vec<Choice>,
     /// The organisation's name; empty where none is shown.
     pub organisation: String,
-    /// The organisations of the token, if several.
+    /// The organisations of the token, if there is a choice.
     pub switcher: Vec<Choice>,
     /// Whether the reader signed in here and can sign out here.
     pub sign_out: bool,
@@ -86,6 +86,8 @@ struct NameRow {
 }
 
 impl Tab {
+    const ALL: [Self; 2] = [Self::Audit, Self::Usage];
+
     /// What people call it.
     pub fn label(self) -> &'static str {
         match self {
@@ -118,16 +120,15 @@ impl Frame {
         theme: Theme,
         here: &str,
     ) -> Result<Self, Problem> {
-        let tabs = [Tab::Audit, Tab::Usage].map(|each| Choice {
-            name: each.label().to_owned(),
-            href: each.path(&viewer.org_id),
-            current: each == tab,
-        });
-        let switcher =
-            if viewer.org_ids.len() > 1 { switcher(&app.warehouse, viewer, tab).await? } else { Vec::new() };
+        let switcher = if viewer.org_ids.len() > 1 {
+            let names = names(&app.warehouse, &viewer.org_ids).await?;
+            switcher(&names, &viewer.org_ids, &viewer.org_id, tab)
+        } else {
+            Vec::new()
+        };
         let title = format!("{title} – {organisation}");
         Ok(Self {
-            tabs: tabs.into(),
+            tabs: tabs(&viewer.org_id, Some(tab)),
             organisation: organisation.to_owned(),
             switcher,
             sign_out: app.sign_in.is_some(),
@@ -141,6 +142,39 @@ impl Frame {
             tab.href = state.for_api().href(&tab.href, &[]);
         }
         self
+    }
+
+    /// The frame of a page about a problem with `org_id`, for somebody with these claims: the ways on that they may go. Says
+    /// nothing of an organisation that they may not see.
+    pub async fn of_problem(
+        app: &App,
+        claims: &Claims,
+        org_id: &str,
+        kind: ProblemKind,
+        theme: Theme,
+        here: &str,
+    ) -> Self {
+        let org_ids = claims.allowed();
+        let named = match kind {
+            // What cannot answer is not asked again.
+            ProblemKind::Unavailable | ProblemKind::TooManyRequests => HashMap::new(),
+            _ => names(&app.warehouse, &org_ids).await.unwrap_or_default(),
+        };
+        let seen = org_ids.iter().any(|allowed| allowed == org_id);
+        let current = Tab::ALL.into_iter().find(|tab| here.starts_with(&tab.path(org_id)));
+        let organisation = if seen { name_of(&named, org_id) } else { "" };
+        let elsewhere = org_ids.iter().any(|allowed| allowed != org_id);
+        Self {
+            tabs: if seen { tabs(org_id, current) } else { Vec::new() },
+            organisation: organisation.to_owned(),
+            switcher: if elsewhere {
+                switcher(&named, &org_ids, org_id, current.unwrap_or(Tab::Audit))
+            } else {
+                Vec::new()
+            },
+            sign_out: app.sign_in.is_some(),
+            ..Self::bare("", theme, here)
+        }
     }
 
     /// The frame of a page that belongs to no organisation.
@@ -160,18 +194,35 @@ impl Frame {
     }
 }
 
-async fn switcher(warehouse: &Warehouse, viewer: &Viewer, tab: Tab) -> Result<Vec<Choice>, Problem> {
-    let query = warehouse.read(queries::ORGANISATION_NAMES).param("org_ids", &viewer.org_ids);
-    let rows: Vec<NameRow> = warehouse.fetch_all("reading the organisations' names", query).await?;
-    let names: HashMap<String, String> = rows.into_iter().map(|row| (row.org_id, row.display_name)).collect();
-    let choices = viewer.org_ids.iter().map(|org_id| Choice {
-        name: names.get(org_id).unwrap_or(org_id).clone(),
+fn tabs(org_id: &str, current: Option<Tab>) -> Vec<Choice> {
+    let choice = |tab: Tab| Choice {
+        name: tab.label().to_owned(),
         href: tab.path(org_id),
-        current: *org_id == viewer.org_id,
+        current: Some(tab) == current,
+    };
+    Tab::ALL.map(choice).into()
+}
+
+fn switcher(names: &HashMap<String, String>, org_ids: &[String], current: &str, tab: Tab) -> Vec<Choice> {
+    let choices = org_ids.iter().map(|org_id| Choice {
+        name: name_of(names, org_id).to_owned(),
+        href: tab.path(org_id),
+        current: org_id == current,
     });
     let mut choices: Vec<Choice> = choices.collect();
     choices.sort_by_cached_key(|choice| choice.name.to_lowercase());
-    Ok(choices)
+    choices
+}
+
+/// An organisation that the directory does not know is called by its id.
+fn name_of<'a>(names: &'a HashMap<String, String>, org_id: &'a str) -> &'a str {
+    names.get(org_id).map_or(org_id, String::as_str)
+}
+
+async fn names(warehouse: &Warehouse, org_ids: &[String]) -> Result<HashMap<String, String>, Problem> {
+    let query = warehouse.read(queries::ORGANISATION_NAMES).param("org_ids", org_ids);
+    let rows: Vec<NameRow> = warehouse.fetch_all("reading the organisations' names", query).await?;
+    Ok(rows.into_iter().map(|row| (row.org_id, row.display_name)).collect())
 }
 
 impl Completeness {

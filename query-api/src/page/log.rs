@@ -86,10 +86,18 @@ impl Log {
 /// An e-mail of more characters is cut off in the table, and whole in its tooltip.
 const NOTE_CHARS: usize = 28;
 
+/// A longer amount stands below the name on a narrow screen.
+const AMOUNT_CHARS: usize = 20;
+
 impl CallView {
     /// Whether the table cuts the note off.
-    pub fn is_long(&self) -> bool {
+    pub fn note_is_long(&self) -> bool {
         self.note.chars().count() > NOTE_CHARS
+    }
+
+    /// Whether the amount does not fit beside a name on a narrow screen.
+    pub fn amount_is_long(&self) -> bool {
+        self.amount.len() > AMOUNT_CHARS
     }
 
     /// A call, its credits and its provider cost with at least so many decimals.

@@ -4,9 +4,10 @@ use super::document::Document;
 use super::frame::Frame;
 use super::theme::Theme;
 use crate::app::App;
+use crate::auth::{self, Caller};
 use crate::problem::{Problem, ProblemKind};
 use askama::Template;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderName, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -15,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 /// request.
 #[derive(Debug, Clone)]
 pub struct ProblemPage {
-    theme: Theme,
+    frame: Frame,
     here: String,
     sign_in_url: String,
 }
@@ -38,9 +39,17 @@ struct View {
 /// The layer around the handlers of pages.
 pub async fn as_pages(State(app): State<App>, theme: Theme, request: Request, next: Next) -> Response {
     let here = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-    let mut response = next.run(request).await;
-    if response.extensions().get::<Problem>().is_some() {
-        response.extensions_mut().insert(ProblemPage { theme, here, sign_in_url: app.sign_in_url.clone() });
+    let (mut parts, body) = request.into_parts();
+    let mut response = next.run(Request::from_parts(parts.clone(), body)).await;
+    if let Some(kind) = response.extensions().get::<Problem>().map(Problem::kind) {
+        let frame = match Caller::from_request_parts(&mut parts, &app).await {
+            Ok(Caller(claims)) => {
+                let org_id = auth::org_of(&mut parts).await;
+                Frame::of_problem(&app, &claims, &org_id, kind, theme, &here).await
+            }
+            Err(_) => Frame::bare("", theme, &here),
+        };
+        response.extensions_mut().insert(ProblemPage { frame, here, sign_in_url: app.sign_in_url.clone() });
     }
     response
 }
@@ -58,7 +67,7 @@ impl ProblemPage {
             _ => String::new(),
         };
         let view = View {
-            frame: Frame::bare(heading, self.theme, &self.here),
+            frame: Frame { title: heading.to_owned(), ..self.frame },
             heading,
             detail,
             request_id: request_id.to_owned(),

@@ -1,6 +1,6 @@
 //! Pages without an organisation in their address: on to the first one the token allows to see.
 
-use crate::auth::{Caller, PERMISSION};
+use crate::auth::Caller;
 use crate::page::frame::Tab;
 use crate::problem::{Problem, ProblemKind};
 use axum::http::Uri;
@@ -23,12 +23,12 @@ pub async fn usage(caller: Caller, uri: Uri) -> Result<Redirect, Problem> {
 }
 
 fn on_to(tab: Tab, Caller(claims): &Caller, uri: &Uri) -> Result<Redirect, Problem> {
-    let allowed = claims.orgs.iter().find(|grant| grant.allows(PERMISSION)).ok_or_else(|| {
+    let org_id = claims.allowed().into_iter().next().ok_or_else(|| {
         Problem::new(
             ProblemKind::Forbidden,
             "You need the permission billing:view to see AI usage. Ask an Org Admin.",
         )
     })?;
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    Ok(Redirect::to(&format!("{}{query}", tab.path(&allowed.id))))
+    Ok(Redirect::to(&format!("{}{query}", tab.path(&org_id))))
 }

@@ -4,4 +4,4 @@ mod dates;
 mod numbers;
 
 pub use dates::{Moment, day, days, days_of_one_year, days_spoken};
-pub use numbers::{MINUS, count, decimal, decimal_with, fraction_digits, money, money_with, number};
+pub use numbers::{MINUS, count, decimal, decimal_with, fraction_digits, is_long, money, money_with, number};

@@ -1,4 +1,4 @@
-//! Every endpoint against the model, for random ledgers, filters and snapshots.
+//! Every endpoint against the model, for random scenarios: ledgers, filters and snapshots. One that fails is made small.
 
 use crate::api::Api;
 use crate::model::{self, Sums, Wanted};
@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
-use system_tests::call;
+use system_tests::{Shrinking, call};
 
 const HOUR_MS: i64 = 3_600_000;
 const ORGS: [(&str, Tz); 3] =
@@ -20,54 +20,71 @@ const REASONS: [&str; 4] = ["chat", "generate_field", "summarize_cv", "hum/ming"
 const PROVIDERS: [&str; 3] = ["openai", "open/router", "50%"];
 const MODELS: [&str; 3] = ["m1", "m2/x", "m3"];
 
-/// Random calls up to an instant: few members, models and instants, so that cells and identities meet.
-fn random_calls(
-    random: &mut StdRng,
-    count: usize,
-    until_ms: i64,
-    span_ms: i64,
-    earlier: &mut Vec<Call>,
-) -> Vec<Call> {
-    let mut calls: Vec<Call> = Vec::new();
-    while calls.len() < count {
-        let builder = match (random.random_range(0..10), earlier.choose(random)) {
-            (0, Some(earlier)) => {
-                calls.push(earlier.clone());
-                continue;
-            }
-            // The same identity with other content: a conflict.
-            (1, Some(earlier)) => call().org(earlier.org_id.as_str()).id(earlier.event_id),
-            (2, Some(earlier)) => {
-                let id = EventId::from_parts(earlier.occurred_at_ms(), random.random());
-                call().org(earlier.org_id.as_str()).id(id)
-            }
-            _ => {
-                let at_ms = until_ms - random.random_range(0..span_ms);
-                call().org(ORGS.choose(random).unwrap().0).id(EventId::from_parts(at_ms, random.random()))
-            }
-        };
-        let mut builder = builder
-            .member(MEMBERS.choose(random).unwrap())
-            .reason(REASONS.choose(random).unwrap())
-            .model(PROVIDERS.choose(random).unwrap(), MODELS.choose(random).unwrap())
-            .tokens(random.random_range(0..5000), random.random_range(0..900))
-            .credits(["0", "1", "0.000000000001", "12.5"].choose(random).unwrap());
-        if random.random_bool(0.3) {
-            let cost = ["0.0004", "3.000000000007"].choose(random).unwrap();
-            builder = builder.byok(cost, ["EUR", "USD"].choose(random).unwrap());
-        }
-        let call = builder.build();
-        earlier.push(call.clone());
-        calls.push(call);
-    }
-    calls
+/// Around a change of the clocks in Berlin and Havana.
+const BEGINNING_MS: i64 = 1_774_500_000_000;
+/// Smaller scenarios played to find what is needed to fail.
+const TRIES: usize = 100;
+
+/// One thing that happens. Each stands by itself: what is left of a scenario without it is a scenario, too.
+#[derive(Debug, Clone)]
+enum Act {
+    /// A message arrives; it is inserted together with those that arrive next to it.
+    Arrive(Call),
+    /// So many of the last messages are inserted again, at the same positions.
+    Redeliver(usize),
+    /// The rollup worker works until nothing is left to do.
+    RollUp,
+    /// Time goes by.
+    Wait { ms: i64 },
+    /// Somebody keeps the newest snapshot of each organisation.
+    Keep,
+    /// Somebody asks for everything at one of the kept snapshots (counted round and round).
+    Ask { org: usize, snapshot: usize, filter: Filter },
 }
 
-fn random_filter(random: &mut StdRng, org: (&str, Tz), at: Position, now_ms: i64) -> Wanted {
-    let today = model::local_date(org.1, now_ms);
-    let since = today - Days::new(random.random_range(0..80));
-    let until = since + Days::new(random.random_range(0..85));
-    let mut wanted = Wanted::everything(org.0, at, org.1, since, until);
+/// What is asked for, seen from the day of the snapshot.
+#[derive(Debug, Clone)]
+struct Filter {
+    since_days_ago: u64,
+    days: u64,
+    members: Vec<String>,
+    reasons: Vec<String>,
+    models: Vec<(String, String)>,
+    byok: Option<bool>,
+}
+
+/// A random call up to an instant: few members, models and instants, so that cells and identities meet.
+fn random_call(random: &mut StdRng, until_ms: i64, span_ms: i64, earlier: &mut Vec<Call>) -> Call {
+    let builder = match (random.random_range(0..10), earlier.choose(random)) {
+        (0, Some(earlier)) => return earlier.clone(),
+        // The same identity with other content: a conflict.
+        (1, Some(earlier)) => call().org(earlier.org_id.as_str()).id(earlier.event_id),
+        (2, Some(earlier)) => {
+            let id = EventId::from_parts(earlier.occurred_at_ms(), random.random());
+            call().org(earlier.org_id.as_str()).id(id)
+        }
+        _ => {
+            let at_ms = until_ms - random.random_range(0..span_ms);
+            call().org(ORGS.choose(random).unwrap().0).id(EventId::from_parts(at_ms, random.random()))
+        }
+    };
+    let mut builder = builder
+        .member(MEMBERS.choose(random).unwrap())
+        .reason(REASONS.choose(random).unwrap())
+        .model(PROVIDERS.choose(random).unwrap(), MODELS.choose(random).unwrap())
+        .tokens(random.random_range(0..5000), random.random_range(0..900))
+        .credits(["0", "1", "0.000000000001", "12.5"].choose(random).unwrap());
+    if random.random_bool(0.3) {
+        let cost = ["0.0004", "3.000000000007"].choose(random).unwrap();
+        builder = builder.byok(cost, ["EUR", "USD"].choose(random).unwrap());
+    }
+    let call = builder.build();
+    earlier.push(call.clone());
+    call
+}
+
+fn random_filter(random: &mut StdRng) -> Filter {
+    let (since_days_ago, days) = (random.random_range(0..80), random.random_range(0..85));
     let mut some = |values: &[&str]| -> Vec<String> {
         let count = [0, 0, 1, 2][random.random_range(0..4)];
         let mut chosen: Vec<String> =
@@ -76,23 +93,41 @@ fn random_filter(random: &mut StdRng, org: (&str, Tz), at: Position, now_ms: i64
         chosen.dedup();
         chosen
     };
-    wanted.members = some(&MEMBERS);
-    wanted.reasons = some(&["chat", "generate_field", "hum/ming", "no such reason"]);
-    let providers = some(&PROVIDERS);
-    wanted.models = providers.into_iter().map(|provider| (provider, "m2/x".to_owned())).collect();
-    wanted.byok = [None, None, Some(true), Some(false)][random.random_range(0..4)];
-    wanted
+    let members = some(&MEMBERS);
+    let reasons = some(&["chat", "generate_field", "hum/ming", "no such reason"]);
+    let models = some(&PROVIDERS).into_iter().map(|provider| (provider, "m2/x".to_owned())).collect();
+    let byok = [None, None, Some(true), Some(false)][random.random_range(0..4)];
+    Filter { since_days_ago, days, members, reasons, models, byok }
 }
 
-fn seeded(test: &str) -> StdRng {
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
-    println!("{test}: SEED={seed}");
-    StdRng::seed_from_u64(seed)
+fn random_scenario(random: &mut StdRng) -> Vec<Act> {
+    let (mut acts, mut earlier, mut now_ms) = (Vec::new(), Vec::new(), BEGINNING_MS);
+    for round in 0..6 {
+        let span_ms = [75 * 24, 30, 3][round % 3] * HOUR_MS;
+        acts.extend((0..300).map(|_| Act::Arrive(random_call(random, now_ms, span_ms, &mut earlier))));
+        if round % 2 == 0 {
+            acts.push(Act::Redeliver(50));
+        }
+        if random.random_bool(0.7) {
+            acts.push(Act::RollUp);
+        }
+        acts.push(Act::Keep);
+        for _ in 0..5 {
+            let (org, snapshot) = (random.random_range(0..ORGS.len()), random.random_range(0..=round));
+            acts.push(Act::Ask { org, snapshot, filter: random_filter(random) });
+        }
+        let ms = random.random_range(0..40) * HOUR_MS + 12_345;
+        acts.push(Act::Wait { ms });
+        now_ms += ms;
+    }
+    acts
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_answer_is_what_the_model_says_at_any_snapshot_with_any_filter() {
-    let mut random = seeded("answers");
+/// Plays a scenario on the real engine.
+///
+/// # Panics
+/// If an answer is not what the model says.
+async fn play(acts: Vec<Act>) {
     let mut world = World::new("query_answers").await;
     for (org_id, zone) in ORGS {
         world.organisation(org_id, zone.name()).await;
@@ -101,31 +136,74 @@ async fn every_answer_is_what_the_model_says_at_any_snapshot_with_any_filter() {
     world.member("acme", "bob", "Bob", true).await;
     let api = Api::of(&world, &["acme", "globex", "initech"]).await;
     let mut worker = world.worker();
-    let mut earlier = Vec::new();
-    // Around a change of the clocks in Berlin and Havana.
-    let mut now_ms = 1_774_500_000_000;
-    let mut snapshots: Vec<(i64, Vec<Position>)> = Vec::new();
-    for round in 0..6 {
-        let span_ms = [75 * 24, 30, 3][round % 3] * HOUR_MS;
-        let calls = random_calls(&mut random, 300, now_ms, span_ms, &mut earlier);
-        world.append(&calls, now_ms).await;
-        if round % 2 == 0 {
-            // Delivered once more: the same messages at the same positions.
-            world.write(&world.messages[world.messages.len() - 50..], now_ms).await;
+    let mut now_ms = BEGINNING_MS;
+    let mut arrived: Vec<Call> = Vec::new();
+    let mut kept: Vec<(i64, [Position; 3])> = Vec::new();
+    for act in acts {
+        if !matches!(act, Act::Arrive(_)) && !arrived.is_empty() {
+            world.append(&std::mem::take(&mut arrived), now_ms).await;
         }
-        if random.random_bool(0.7) {
-            world.settle(&mut worker).await;
+        match act {
+            Act::Arrive(call) => arrived.push(call),
+            Act::Redeliver(count) => {
+                let from = world.messages.len().saturating_sub(count);
+                world.write(&world.messages[from..], now_ms).await;
+            }
+            Act::RollUp => world.settle(&mut worker).await,
+            Act::Wait { ms } => now_ms += ms,
+            Act::Keep => kept.push((now_ms, ORGS.map(|(org_id, _)| world.position_of(org_id)))),
+            Act::Ask { org, snapshot, filter } if !kept.is_empty() => {
+                let (then_ms, positions) = kept[snapshot % kept.len()];
+                let wanted = filter.at(ORGS[org], positions[org], then_ms);
+                assert_all_answers(&api, &world, &wanted, then_ms).await;
+            }
+            Act::Ask { .. } => {}
         }
-        snapshots.push((now_ms, ORGS.map(|(org_id, _)| world.position_of(org_id)).to_vec()));
-        for _ in 0..5 {
-            let (then_ms, positions) = snapshots.choose(&mut random).unwrap();
-            let which = random.random_range(0..ORGS.len());
-            let wanted = random_filter(&mut random, ORGS[which], positions[which], *then_ms);
-            assert_all_answers(&api, &world, &wanted, *then_ms).await;
-        }
-        now_ms += random.random_range(0..40) * HOUR_MS + 12_345;
     }
     api.stop().await;
+}
+
+/// How a scenario fails, if it does.
+async fn failure_of(acts: &[Act]) -> Option<String> {
+    let failure = tokio::spawn(play(acts.to_vec())).await.err()?;
+    let panic = failure.into_panic();
+    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+    Some(text.unwrap_or("a panic without a text").to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_answer_is_what_the_model_says_at_any_snapshot_with_any_filter() {
+    let acts = random_scenario(&mut seeded("answers"));
+    let Some(mut failure) = failure_of(&acts).await else { return };
+    let mut shrinking = Shrinking::of(&acts, TRIES);
+    while let Some(smaller) = shrinking.smaller() {
+        let smaller_failure = failure_of(&smaller).await;
+        shrinking.judge(smaller_failure.is_some());
+        failure = smaller_failure.unwrap_or(failure);
+    }
+    let needed = shrinking.needed();
+    panic!("{} of {} acts are enough to go wrong:\n{needed:#?}\n=> {failure}", needed.len(), acts.len());
+}
+
+impl Filter {
+    /// The same with its days, for an organisation at a snapshot.
+    fn at(self, (org_id, zone): (&str, Tz), at: Position, now_ms: i64) -> Wanted {
+        let since = model::local_date(zone, now_ms) - Days::new(self.since_days_ago);
+        let until = since + Days::new(self.days);
+        Wanted {
+            members: self.members,
+            reasons: self.reasons,
+            models: self.models,
+            byok: self.byok,
+            ..Wanted::everything(org_id, at, zone, since, until)
+        }
+    }
+}
+
+fn seeded(test: &str) -> StdRng {
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
+    println!("{test}: SEED={seed}");
+    StdRng::seed_from_u64(seed)
 }
 
 async fn assert_all_answers(api: &Api, world: &World, wanted: &Wanted, now_ms: i64) {
@@ -247,8 +325,6 @@ fn numbers_of_breakdowns(answer: &Value) -> Value {
         let rows = answer[dimension].as_array().unwrap();
         rows.iter().map(|row| (name(row), sums(row))).collect::<serde_json::Map<_, _>>().into()
     };
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let _ = text;
     json!({
         "totals": sums(&answer["totals"]),
         "by_reason": by("by_reason", |row| row["reason"].as_str().unwrap().to_owned()),

@@ -173,6 +173,39 @@ async fn every_state_is_told_and_none_is_shown_as_zero() {
     api.stop().await;
 }
 
+/// The links above the page: tabs and organisations.
+fn links_of_the_frame(html: &str) -> Vec<&str> {
+    let header = html.split("<header").nth(1).and_then(|rest| rest.split("</header>").next()).unwrap_or("");
+    let links = header.split("<a href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    links.filter(|link| link.starts_with("/orgs/")).collect()
+}
+
+#[tokio::test]
+async fn from_a_page_about_a_problem_the_ways_on_lead_only_where_the_reader_may_go() {
+    let mut world = World::new("page_problem_frames").await;
+    world.organisation("acme", "Europe/Berlin").await;
+    world.organisation("silent", "Europe/Berlin").await;
+    let api = Api::of(&world, &["acme", "silent"]).await;
+    let [audit, usage] = ["/orgs/acme/settings/audit", "/orgs/acme/settings/usage"];
+
+    let malformed = page(&api, "/orgs/acme/settings/usage?range=never", 400).await;
+    assert_eq!(links_of_the_frame(&malformed), [audit, usage, usage, "/orgs/silent/settings/usage"]);
+    assert!(malformed.contains("<bdi>silent Ltd</bdi>"), "{malformed}");
+
+    let elsewhere = page(&api, "/orgs/globex/settings/audit", 404).await;
+    assert_eq!(links_of_the_frame(&elsewhere), [audit, "/orgs/silent/settings/audit"]);
+    assert!(
+        !elsewhere.contains(">globex") && !elsewhere.contains("aria-current=\"true\"><bdi>"),
+        "{elsewhere}"
+    );
+
+    let refused = api.get_as(AUDIT, &token(&["acme"], &["billing:edit"])).await.text().await.unwrap();
+    assert!(links_of_the_frame(&refused).is_empty() && !refused.contains(">acme"), "{refused}");
+    let ended = api.bare(AUDIT).send().await.unwrap().text().await.unwrap();
+    assert!(links_of_the_frame(&ended).is_empty(), "{ended}");
+    api.stop().await;
+}
+
 #[tokio::test]
 async fn a_part_that_cannot_be_read_is_told_in_its_place() {
     let mut world = World::new("page_parts").await;

@@ -97,3 +97,22 @@ export async function assertFitsWidth(page, what = page.url()) {
   });
   assert.ok(wide <= inside, `${what}: ${wide} px of content in ${inside} px`);
 }
+
+/** No number goes on in another line: a part of one reads as another number. */
+export async function assertNumbersWhole(page, what = page.url()) {
+  const broken = await page.evaluate(() => {
+    const texts = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (texts.nextNode()) {
+      for (const { 0: number, index } of texts.currentNode.data.matchAll(/(?<![^\s(])[\d.,]+(?![^\s)])/g)) {
+        const range = document.createRange();
+        range.setStart(texts.currentNode, index);
+        range.setEnd(texts.currentNode, index + number.length);
+        const lines = new Set([...range.getClientRects()].map(({ top }) => Math.round(top)));
+        if (lines.size > 1) found.push(`${number} in ${texts.currentNode.parentElement.className}`);
+      }
+    }
+    return found;
+  });
+  assert.deepEqual(broken, [], `${what}: numbers broken between lines`);
+}

@@ -6,6 +6,9 @@ use proto::Amount;
 pub const MINUS: char = '\u{2212}';
 const NO_BREAK_SPACE: char = '\u{a0}';
 
+/// Amounts up to here fit beside a name on the narrowest screen, and in a card of the widest letters.
+const FITTING_CHARS: usize = 14;
+
 /// `1,204`.
 pub fn number(number: u64) -> String {
     grouped(&number.to_string())
@@ -106,6 +109,11 @@ fn grouped(digits: &str) -> String {
         grouped.push(digit);
     }
     grouped
+}
+
+/// Whether an amount needs smaller letters or a line of its own where there is little room, so that it is not broken.
+pub fn is_long(amount: &str) -> bool {
+    amount.len() > FITTING_CHARS
 }
 
 #[cfg(test)]
