@@ -1,11 +1,14 @@
-//! Answers that are kept for the next one who asks: the cards stand on every page, and the days of a month that have passed
-//! rarely change.
+//! Answers that are kept for the next one who asks: the cards stand on every page, the days of a month that have passed
+//! rarely change, and of a running quarter hour nearly all has been read already.
 //!
-//! Nothing can be wrong by it. The touches of an answer are read after its position was chosen. An answer of position A is
-//! kept together with the last touch of each bucket it is about, and only if none of these is beyond A. Who comes back at A
-//! or later and finds the same last touches knows that nothing was written there since: the same calls count. So a rollup
-//! row that passed the rule at A passes it again, and the ledger would give the same first writes. A late call is a new
-//! touch: what was kept holds no more.
+//! Nothing can be wrong by it. Touches are read after the position of an answer was chosen, so they name every position up
+//! to it that wrote there. An answer of position A holds at any later position, as long as nothing it is about was touched
+//! beyond A: the same calls count. So a rollup row that passed the rule at A passes it again, and the ledger would give the
+//! same first writes. A late call is a new touch: what was kept of a rollup row holds no more.
+//!
+//! What the ledger answered is a part of any later answer even then. Up to A it is complete, or A would not have been
+//! chosen, and the lowest position counts: no later message changes what counts up to A. What is missing are the calls of
+//! which the first message came after A ([`crate::queries::Question::of_ledger_after`]).
 //!
 //! The touches themselves are kept for their position alone: whatever was touched up to it was so before it was known, and
 //! what is touched later does not matter to it. So nothing is read twice while no call arrives, or for a link that names
@@ -45,18 +48,10 @@ pub struct Asked {
     spans: Vec<(Span, u32)>,
 }
 
-/// Which calls an answer counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct State {
-    /// The position it is cut at.
-    pub at: Position,
-    /// The last touch of each of the question's spans, zero where there is none.
-    pub last_touches: Vec<Position>,
-}
-
 #[derive(Debug, Clone)]
 struct Answer {
-    state: State,
+    /// The position it is cut at.
+    at: Position,
     kept_at: Instant,
     bytes: u64,
     rows: Arc<dyn Any + Send + Sync>,
@@ -67,7 +62,7 @@ struct Weigh;
 
 impl Weighter<Asked, Answer> for Weigh {
     fn weight(&self, asked: &Asked, answer: &Answer) -> u64 {
-        let spans = size_of_val(asked.spans.as_slice()) + size_of_val(answer.state.last_touches.as_slice());
+        let spans = size_of_val(asked.spans.as_slice());
         let texts = asked.narrow.members.len() + asked.narrow.reasons.len() + asked.narrow.models.len();
         512 + spans as u64 + 128 * texts as u64 + answer.bytes
     }
@@ -109,40 +104,36 @@ impl Asked {
     }
 }
 
-impl State {
-    /// The state of touches themselves.
-    pub fn of_touches(at: Position) -> Self {
-        Self { at, last_touches: Vec::new() }
-    }
-
-    fn holds_for(&self, other: &Self) -> bool {
-        other.at >= self.at && other.last_touches == self.last_touches
-    }
-}
-
 impl Kept {
-    /// Whether there is an answer that may hold: worth to wait for the touches, which decide.
-    pub fn may_have(&self, asked: &Asked) -> bool {
-        self.0.get(asked).is_some_and(|answer| answer.kept_at.elapsed() <= LIFETIME)
+    /// The rows of an answer that holds at a position, where nothing it is about was touched after `last_touch`.
+    pub fn get<R: Send + Sync + 'static>(
+        &self,
+        asked: &Asked,
+        at: Position,
+        last_touch: Position,
+    ) -> Option<Arc<Vec<R>>> {
+        let (then, rows) = self.before(asked, at)?;
+        (last_touch <= then).then_some(rows)
     }
 
-    /// The rows of an answer that holds in a state.
-    pub fn get<R: Send + Sync + 'static>(&self, asked: &Asked, state: &State) -> Option<Arc<Vec<R>>> {
+    /// The rows of an answer of this position or an earlier one, and its position.
+    pub fn before<R: Send + Sync + 'static>(
+        &self,
+        asked: &Asked,
+        at: Position,
+    ) -> Option<(Position, Arc<Vec<R>>)> {
         let answer = self.0.get(asked)?;
         if answer.kept_at.elapsed() > LIFETIME {
             self.0.remove(asked);
             return None;
         }
-        if answer.state.holds_for(state) { answer.rows.downcast().ok() } else { None }
+        if answer.at <= at { Some((answer.at, answer.rows.downcast().ok()?)) } else { None }
     }
 
-    /// Keeps the rows of an answer, unless one of the touches is beyond its position: then it may lack that call, and
-    /// who comes back later must not take it. Of a level only answers in which every bucket had a usable row may be kept.
-    /// `bytes` is about the size of the rows.
-    pub fn put<R: Send + Sync + 'static>(&self, asked: Asked, state: State, rows: Arc<Vec<R>>, bytes: usize) {
-        if state.last_touches.iter().all(|last_touch| *last_touch <= state.at) {
-            self.0.insert(asked, Answer { state, kept_at: Instant::now(), bytes: bytes as u64, rows });
-        }
+    /// Keeps the rows of an answer of a position. Of a level only answers in which every bucket had a usable row may be
+    /// kept. `bytes` is about the size of the rows.
+    pub fn put<R: Send + Sync + 'static>(&self, asked: Asked, at: Position, rows: Arc<Vec<R>>, bytes: usize) {
+        self.0.insert(asked, Answer { at, kept_at: Instant::now(), bytes: bytes as u64, rows });
     }
 }
 
@@ -156,65 +147,58 @@ mod tests {
         Asked::new(org_id, &queries::BREAKDOWNS, Some(Level::Quarter), narrow, [(span, 0)].into_iter())
     }
 
-    fn state(at: u64, last_touch: u64) -> State {
-        State { at: Position::from_u64(at), last_touches: vec![Position::from_u64(last_touch)] }
+    fn at(position: u64) -> Position {
+        Position::from_u64(position)
     }
 
     fn filled() -> Kept {
         let kept = Kept::default();
-        kept.put(asked("acme", &Narrow::default(), 0), state(10, 5), Arc::new(vec![1u64]), 8);
+        kept.put(asked("acme", &Narrow::default(), 0), at(10), Arc::new(vec![1u64]), 8);
         kept
     }
 
     #[test]
-    fn an_answer_holds_from_its_position_on_and_not_before() {
+    fn an_answer_holds_from_its_position_on_until_something_is_touched() {
         let (kept, asked) = (filled(), asked("acme", &Narrow::default(), 0));
-        assert_eq!(kept.get::<u64>(&asked, &state(10, 5)).as_deref(), Some(&vec![1]));
-        assert_eq!(kept.get::<u64>(&asked, &state(99, 5)).as_deref(), Some(&vec![1]));
-        assert_eq!(kept.get::<u64>(&asked, &state(9, 5)), None);
+        let held = |position, last_touch| kept.get::<u64>(&asked, at(position), at(last_touch));
+        assert_eq!(held(10, 5).as_deref(), Some(&vec![1]));
+        assert_eq!(held(99, 10).as_deref(), Some(&vec![1]));
+        assert_eq!(held(9, 5), None, "before its position");
+        assert_eq!(held(99, 11), None, "a later touch");
+        assert_eq!(held(10, 11), None, "a later touch that may be a part of it or not");
     }
 
     #[test]
-    fn another_touch_organisation_filter_span_source_or_shape_is_another_answer() {
+    fn an_answer_is_a_part_of_every_later_one() {
+        let (kept, asked) = (filled(), asked("acme", &Narrow::default(), 0));
+        assert_eq!(kept.before::<u64>(&asked, at(99)), Some((at(10), Arc::new(vec![1]))));
+        assert_eq!(kept.before::<u64>(&asked, at(9)), None);
+    }
+
+    #[test]
+    fn another_organisation_filter_span_source_or_shape_is_another_answer() {
         let (kept, everything) = (filled(), Narrow::default());
-        assert_eq!(kept.get::<u64>(&asked("acme", &everything, 0), &state(10, 6)), None, "a later touch");
-        assert_eq!(
-            kept.get::<u64>(&asked("bell", &everything, 0), &state(10, 5)),
-            None,
-            "another organisation"
-        );
+        let held = |asked: &Asked| kept.get::<u64>(asked, at(10), at(5));
+        assert_eq!(held(&asked("bell", &everything, 0)), None, "another organisation");
         let narrow = Narrow { members: vec!["ada".into()], ..Narrow::default() };
-        assert_eq!(kept.get::<u64>(&asked("acme", &narrow, 0), &state(10, 5)), None, "another filter");
-        assert_eq!(kept.get::<u64>(&asked("acme", &everything, 1), &state(10, 5)), None, "another span");
+        assert_eq!(held(&asked("acme", &narrow, 0)), None, "another filter");
+        assert_eq!(held(&asked("acme", &everything, 1)), None, "another span");
         let of_ledger = Asked { level: None, ..asked("acme", &everything, 0) };
-        assert_eq!(kept.get::<u64>(&of_ledger, &state(10, 5)), None, "the ledger");
-        assert_eq!(
-            kept.get::<u32>(&asked("acme", &everything, 0), &state(10, 5)),
-            None,
-            "rows of another shape"
-        );
+        assert_eq!(held(&of_ledger), None, "the ledger");
+        let asked = asked("acme", &everything, 0);
+        assert_eq!(kept.get::<u32>(&asked, at(10), at(5)), None, "rows of another shape");
     }
 
     #[test]
     fn touches_hold_for_their_position_alone() {
         let kept = Kept::default();
-        let (asked, at) = (|at| Asked::touches("acme", at, &[0, 900, 1800]), Position::from_u64);
-        kept.put(asked(at(10)), State::of_touches(at(10)), Arc::new(vec![1u64]), 8);
-        let held = |position| kept.get::<u64>(&asked(position), &State::of_touches(position));
+        let asked = |position| Asked::touches("acme", position, &[0, 900, 1800]);
+        kept.put(asked(at(10)), at(10), Arc::new(vec![1u64]), 8);
+        let held = |position| kept.get::<u64>(&asked(position), position, Position::ZERO);
         assert_eq!(held(at(10)).as_deref(), Some(&vec![1]));
         assert_eq!(held(at(11)), None);
         let other_bounds = Asked::touches("acme", at(10), &[0, 1800]);
-        assert_eq!(kept.get::<u64>(&other_bounds, &State::of_touches(at(10))), None);
-    }
-
-    #[test]
-    fn an_answer_that_may_lack_a_call_is_not_kept() {
-        let (kept, asked) = (Kept::default(), asked("acme", &Narrow::default(), 0));
-        kept.put(asked.clone(), state(10, 11), Arc::new(vec![1u64]), 8);
-        assert!(!kept.may_have(&asked));
-        assert_eq!(kept.get::<u64>(&asked, &state(11, 11)), None);
-        kept.put(asked.clone(), state(10, 10), Arc::new(vec![1u64]), 8);
-        assert!(kept.may_have(&asked));
+        assert_eq!(kept.get::<u64>(&other_bounds, at(10), Position::ZERO), None);
     }
 
     #[test]
@@ -222,7 +206,7 @@ mod tests {
         let kept = Kept::default();
         for from_ms in 0..100 {
             let asked = asked("acme", &Narrow::default(), from_ms);
-            kept.put(asked, state(100, 5), Arc::new(vec![from_ms]), 1 << 20);
+            kept.put(asked, at(100), Arc::new(vec![from_ms]), 1 << 20);
         }
         assert!(kept.0.weight() <= BYTES_MAX && kept.0.len() > 10, "{} answers are kept", kept.0.len());
     }

@@ -12,6 +12,8 @@ pub struct Question {
     pub of_level: String,
     /// Asks the ledger; empty for a question that only rollup levels are asked.
     pub of_ledger: String,
+    /// Asks the ledger for the calls whose first message came after a position.
+    pub of_ledger_after: String,
 }
 
 /// What an organisation is called.
@@ -73,7 +75,7 @@ fn both(doing: &'static str, tail: &str) -> Question {
 }
 
 fn of_levels_alone(doing: &'static str, tail: &str) -> Question {
-    Question { of_ledger: String::new(), ..both(doing, tail) }
+    Question { of_ledger: String::new(), of_ledger_after: String::new(), ..both(doing, tail) }
 }
 
 fn question(doing: &'static str, of_level: &str, of_ledger: &str) -> Question {
@@ -82,8 +84,13 @@ fn question(doing: &'static str, of_level: &str, of_ledger: &str) -> Question {
     Question {
         doing,
         of_level: without_comments(query!("of_level")) + &level,
-        of_ledger: without_comments(query!("of_ledger")) + &ledger,
+        of_ledger: of_ledger_told("1") + &ledger,
+        of_ledger_after: of_ledger_told(&without_comments(query!("told_after"))) + &ledger,
     }
+}
+
+fn of_ledger_told(told_after: &str) -> String {
+    without_comments(query!("of_ledger")).replace("{{told_after}}", told_after)
 }
 
 fn expanded(statement: &str, cells: &str) -> String {
@@ -105,7 +112,7 @@ mod tests {
     #[test]
     fn nothing_is_left_to_expand_and_no_comment_is_sent() {
         for question in [&*CARDS, &*BREAKDOWNS, &*SERIES, &*OPTIONS, &*MATCHES, &*ALL_MATCHES] {
-            for statement in [&question.of_level, &question.of_ledger] {
+            for statement in [&question.of_level, &question.of_ledger, &question.of_ledger_after] {
                 assert!(!statement.contains("{{") && !statement.contains("--"), "{statement}");
             }
         }

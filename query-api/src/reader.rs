@@ -8,7 +8,7 @@
 
 use crate::cover::{Bucket, Cover, Cutter, Level, Piece};
 use crate::filter::Narrow;
-use crate::kept::{Asked, Kept, State};
+use crate::kept::{Asked, Kept};
 use crate::period::{Period, Range, Span};
 use crate::problem::{Problem, ProblemKind};
 use crate::queries::{self, Question};
@@ -18,7 +18,9 @@ use clickhouse::{Row, RowOwned, RowRead};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use proto::Position;
 use serde::Deserialize;
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 use warehouse::calendar::{QUARTER_SECONDS, quarter_of};
 use warehouse::{Warehouse, WarehouseError};
@@ -79,6 +81,15 @@ pub struct Round<R> {
 
 /// A row of an answer, which also tells what its statement used.
 pub trait AnswerRow: RowOwned + RowRead + Clone + Send + Sync + 'static {
+    /// What the row is a sum of. Rows of the same cell add up.
+    type Cell: Eq + Hash;
+
+    /// Its cell.
+    fn cell(&self) -> Self::Cell;
+
+    /// Adds the calls of a row of the same cell, none of which it counts already.
+    fn add(&mut self, later: Self);
+
     /// Starts of the buckets that this row says were used, in Unix seconds.
     fn used(&self) -> &[u32];
 
@@ -157,16 +168,21 @@ impl Reader {
         );
         // A few pieces are asked while the touches are read: the ledger needs no touch to be right, and it would mostly
         // wait only to hear that there is one.
-        let at_once = pieces.len() <= QUARTERS_AT_ONCE && !self.kept.may_have(&asked);
-        let first =
-            async { if at_once { Some(self.of_pieces(question, narrow, pieces).await) } else { None } };
+        let kept = self.kept.before::<R>(&asked, self.at);
+        let then = kept.as_ref().map_or(Position::ZERO, |(then, _)| *then);
+        let first = async {
+            if pieces.len() > QUARTERS_AT_ONCE {
+                return None;
+            }
+            Some(self.of_pieces(question, narrow, pieces, then).await)
+        };
         let (touches, first) = tokio::join!(self.touches(cover), first);
         let touches = touches?;
         let of_levels = stream::iter(of_levels(cover, &touches))
             .map(|(level, buckets)| async move { self.of_buckets(question, narrow, level, &buckets).await })
             .buffer_unordered(STATEMENTS_AT_ONCE)
             .try_collect::<Vec<_>>();
-        let of_ledger = self.of_touched(question, narrow, pieces, &touches, asked, first);
+        let of_ledger = self.of_touched(question, narrow, pieces, &touches, asked, kept, first);
         let (of_levels, rows) = tokio::try_join!(of_levels, of_ledger)?;
         let mut round = Round { rows: rows.into_iter().map(|row| (None, row)).collect(), unused: Vec::new() };
         for of_level in of_levels {
@@ -176,8 +192,9 @@ impl Reader {
         Ok(round)
     }
 
-    /// What the ledger answers for what was touched of some pieces: from what was kept where that holds, else from what
-    /// `first` has already answered, if it was asked.
+    /// What the ledger answers for what was touched of some pieces: what was kept, and what came after that, which `later`
+    /// has answered already, if it was asked.
+    #[expect(clippy::too_many_arguments, reason = "what a round knows by then")]
     async fn of_touched<R: AnswerRow>(
         &self,
         question: &Question,
@@ -185,7 +202,8 @@ impl Reader {
         pieces: &[Piece],
         touches: &Touches,
         asked: Asked,
-        first: Option<Result<Vec<R>, WarehouseError>>,
+        kept: Option<(Position, Arc<Vec<R>>)>,
+        later: Option<Result<Vec<R>, WarehouseError>>,
     ) -> Result<Vec<R>, WarehouseError> {
         let touched: Vec<Piece> =
             pieces.iter().filter(|piece| touches.reaches(piece.span)).copied().collect();
@@ -193,33 +211,36 @@ impl Reader {
         if touched.is_empty() {
             return Ok(Vec::new());
         }
-        let state = State {
-            at: self.at,
-            last_touches: pieces.iter().map(|piece| touches.last_of(piece.span)).collect(),
-        };
-        if let Some(rows) = self.kept.get::<R>(&asked, &state) {
+        let last_touch = touched.iter().map(|piece| touches.last_of(piece.span)).max().unwrap_or_default();
+        let (then, rows) = kept.unwrap_or_default();
+        if last_touch <= then {
             return Ok(rows.to_vec());
         }
-        let rows = match first {
-            Some(rows) => rows?,
-            None => self.of_pieces(question, narrow, &touched).await?,
+        let later = match later {
+            Some(later) => later?,
+            None => self.of_pieces(question, narrow, &touched, then).await?,
         };
+        let rows = added_up(rows.to_vec(), later);
         let bytes = rows.iter().map(AnswerRow::bytes).sum();
-        self.kept.put(asked, state, Arc::new(rows.clone()), bytes);
+        self.kept.put(asked, self.at, Arc::new(rows.clone()), bytes);
         Ok(rows)
     }
 
-    /// What the ledger answers for pieces of it.
+    /// What the ledger answers for calls of pieces whose first message came after a position.
     async fn of_pieces<R: AnswerRow>(
         &self,
         question: &Question,
         narrow: &Narrow,
         pieces: &[Piece],
+        after: Position,
     ) -> Result<Vec<R>, WarehouseError> {
         let mut rows = Vec::new();
+        if after == self.at {
+            return Ok(rows);
+        }
         for pieces in layers(pieces.to_vec(), |piece| piece.span) {
             for pieces in pieces.chunks(BUCKETS_PER_STATEMENT) {
-                let query = narrow.bind(self.of_ledger(question, pieces));
+                let query = narrow.bind(self.of_ledger(question, pieces, after));
                 rows.extend(self.warehouse.fetch_all::<R>(question.doing, query).await?);
             }
         }
@@ -236,10 +257,9 @@ impl Reader {
     ) -> Result<Round<R>, WarehouseError> {
         let spans = buckets.iter().map(|touched| (touched.bucket.interval.into(), touched.bucket.slot));
         let asked = Asked::new(&self.org_id, question, Some(level), narrow, spans);
-        let last_touches = buckets.iter().map(|touched| touched.last_touch).collect();
-        let state = State { at: self.at, last_touches };
+        let last_touch = buckets.iter().map(|touched| touched.last_touch).max().unwrap_or_default();
         let of_level = |rows: &[R]| rows.iter().map(|row| (Some(level), row.clone())).collect();
-        if let Some(rows) = self.kept.get::<R>(&asked, &state) {
+        if let Some(rows) = self.kept.get::<R>(&asked, self.at, last_touch) {
             return Ok(Round { rows: of_level(&rows), unused: Vec::new() });
         }
         let query = narrow.bind(self.of_level(question, level, buckets));
@@ -249,9 +269,9 @@ impl Reader {
             rows: of_level(&rows),
             unused: unused.into_iter().map(|bucket| (level, bucket)).collect(),
         };
-        if round.unused.is_empty() {
+        if round.unused.is_empty() && last_touch <= self.at {
             let bytes = rows.iter().map(AnswerRow::bytes).sum();
-            self.kept.put(asked, state, Arc::new(rows), bytes);
+            self.kept.put(asked, self.at, Arc::new(rows), bytes);
         }
         Ok(round)
     }
@@ -278,11 +298,14 @@ impl Reader {
             .param("last_touches", last_touches)
     }
 
-    fn of_ledger(&self, question: &Question, pieces: &[Piece]) -> Query {
+    fn of_ledger(&self, question: &Question, pieces: &[Piece], after: Position) -> Query {
         let column = |of: fn(&Piece) -> i64| pieces.iter().map(of).collect::<Vec<_>>();
+        let everything = after == Position::ZERO;
+        let statement = if everything { &question.of_ledger } else { &question.of_ledger_after };
         self.warehouse
-            .read(&question.of_ledger)
+            .read(statement)
             .param("org_id", &self.org_id)
+            .param("after", after.as_u64())
             .param("at", self.at.as_u64())
             .param("from_ms", column(|piece| piece.span.from_ms))
             .param("to_ms", column(|piece| piece.span.to_ms))
@@ -339,6 +362,25 @@ fn layers<T: Ord>(mut items: Vec<T>, span_of: impl Fn(&T) -> Span) -> Vec<Vec<T>
         }
     }
     layers
+}
+
+/// The sums of calls and of further calls, a row a cell.
+fn added_up<R: AnswerRow>(mut rows: Vec<R>, later: Vec<R>) -> Vec<R> {
+    if rows.is_empty() {
+        return later;
+    }
+    let mut places: HashMap<R::Cell, usize> =
+        rows.iter().enumerate().map(|(place, row)| (row.cell(), place)).collect();
+    for later in later {
+        match places.entry(later.cell()) {
+            Entry::Occupied(place) => rows[*place.get()].add(later),
+            Entry::Vacant(place) => {
+                place.insert(rows.len());
+                rows.push(later);
+            }
+        }
+    }
+    rows
 }
 
 fn unused<R: AnswerRow>(rows: &[R], buckets: &[TouchedBucket]) -> Vec<Bucket> {

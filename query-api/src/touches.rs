@@ -1,7 +1,7 @@
 //! What was ever touched of a cover, and by which position last.
 
 use crate::cover::{Bucket, Cover, Level};
-use crate::kept::{Asked, Kept, State};
+use crate::kept::{Asked, Kept};
 use crate::period::Span;
 use crate::queries;
 use clickhouse::Row;
@@ -51,8 +51,8 @@ impl Touches {
         cover: &Cover,
     ) -> Result<Self, WarehouseError> {
         let bounds = bounds_of(cover);
-        let (asked, state) = (Asked::touches(org_id, at, &bounds), State::of_touches(at));
-        if let Some(stretches) = kept.get(&asked, &state) {
+        let asked = Asked::touches(org_id, at, &bounds);
+        if let Some(stretches) = kept.get(&asked, at, Position::ZERO) {
             return Ok(Self { at, stretches });
         }
         let mut stretches = Vec::new();
@@ -62,7 +62,7 @@ impl Touches {
         }
         stretches.sort_unstable_by_key(|stretch| stretch.start);
         let (bytes, stretches) = (size_of_val(stretches.as_slice()), Arc::new(stretches));
-        kept.put(asked, state, Arc::clone(&stretches), bytes);
+        kept.put(asked, at, Arc::clone(&stretches), bytes);
         Ok(Self { at, stretches })
     }
 

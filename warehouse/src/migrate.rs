@@ -20,7 +20,7 @@ pub struct Migration {
 }
 
 /// All migrations, in order. A released file is never edited: its checksum is kept in the database.
-pub const MIGRATIONS: [Migration; 4] = [
+pub const MIGRATIONS: [Migration; 5] = [
     Migration { version: 1, name: "0001_ledger", sql: include_str!("../migrations/0001_ledger.sql") },
     Migration { version: 2, name: "0002_rollups", sql: include_str!("../migrations/0002_rollups.sql") },
     Migration { version: 3, name: "0003_directory", sql: include_str!("../migrations/0003_directory.sql") },
@@ -29,6 +29,7 @@ pub const MIGRATIONS: [Migration; 4] = [
         name: "0004_rollup_zones",
         sql: include_str!("../migrations/0004_rollup_zones.sql"),
     },
+    Migration { version: 5, name: "0005_positions", sql: include_str!("../migrations/0005_positions.sql") },
 ];
 
 /// Why the schema could not be brought up to date.

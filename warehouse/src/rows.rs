@@ -3,11 +3,19 @@
 use clickhouse::Row;
 use proto::{Amount, Position};
 use serde::{Deserialize, Serialize};
+use std::ops::AddAssign;
 
 /// A `Decimal(38, 12)` on the wire: units of 10^−12.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DecimalUnits(pub i128);
+
+/// One call's amount is below 10^24 units, so the sum of 10^14 calls still fits.
+impl AddAssign for DecimalUnits {
+    fn add_assign(&mut self, added: Self) {
+        self.0 = self.0.saturating_add(added.0);
+    }
+}
 
 impl From<DecimalUnits> for Amount {
     fn from(units: DecimalUnits) -> Self {

@@ -42,6 +42,18 @@ const MODEL: u8 = 3;
 const MEMBER: u8 = 4;
 
 impl AnswerRow for BreakdownRow {
+    type Cell = (u8, u32, String);
+
+    fn cell(&self) -> Self::Cell {
+        (self.kind, self.start, self.key.clone())
+    }
+
+    fn add(&mut self, later: Self) {
+        self.sum_calls += later.sum_calls;
+        self.sum_credits += later.sum_credits;
+        self.sum_cost += later.sum_cost;
+    }
+
     fn used(&self) -> &[u32] {
         if self.kind == INTERVAL { std::slice::from_ref(&self.start) } else { &[] }
     }

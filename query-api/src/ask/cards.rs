@@ -46,6 +46,19 @@ struct CardsRow {
 }
 
 impl AnswerRow for CardsRow {
+    type Cell = (Vec<u32>, u32);
+
+    fn cell(&self) -> Self::Cell {
+        (self.starts.clone(), self.slot)
+    }
+
+    fn add(&mut self, later: Self) {
+        self.sum_credits += later.sum_credits;
+        let known: HashSet<&String> = self.active.iter().collect();
+        let new: Vec<String> = later.active.into_iter().filter(|member| !known.contains(member)).collect();
+        self.active.extend(new);
+    }
+
     fn used(&self) -> &[u32] {
         &self.starts
     }

@@ -40,6 +40,16 @@ const MODEL: u8 = 3;
 const MEMBER: u8 = 4;
 
 impl AnswerRow for OptionRow {
+    type Cell = (u8, u32, String, u8);
+
+    fn cell(&self) -> Self::Cell {
+        (self.kind, self.start, self.key.clone(), self.byok_call)
+    }
+
+    fn add(&mut self, later: Self) {
+        self.sum_calls += later.sum_calls;
+    }
+
     fn used(&self) -> &[u32] {
         if self.kind == INTERVAL { std::slice::from_ref(&self.start) } else { &[] }
     }

@@ -63,6 +63,20 @@ struct SeriesRow {
 const INTERVAL: u8 = 1;
 
 impl AnswerRow for SeriesRow {
+    type Cell = (u8, u32, u32, String);
+
+    fn cell(&self) -> Self::Cell {
+        (self.kind, self.start, self.slot, self.currency_code.clone())
+    }
+
+    fn add(&mut self, later: Self) {
+        self.sum_calls += later.sum_calls;
+        self.sum_input_tokens += later.sum_input_tokens;
+        self.sum_output_tokens += later.sum_output_tokens;
+        self.sum_credits += later.sum_credits;
+        self.sum_cost += later.sum_cost;
+    }
+
     fn used(&self) -> &[u32] {
         if self.kind == INTERVAL { std::slice::from_ref(&self.start) } else { &[] }
     }

@@ -38,6 +38,16 @@ struct MatchRow {
 }
 
 impl AnswerRow for MatchRow {
+    type Cell = u32;
+
+    fn cell(&self) -> Self::Cell {
+        self.start
+    }
+
+    fn add(&mut self, later: Self) {
+        self.sum_calls += later.sum_calls;
+    }
+
     fn used(&self) -> &[u32] {
         std::slice::from_ref(&self.start)
     }

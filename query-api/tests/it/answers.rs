@@ -38,7 +38,7 @@ enum Act {
     Wait { ms: i64 },
     /// Somebody keeps the newest snapshot of each organisation.
     Keep,
-    /// Somebody asks for everything at one of the kept snapshots (counted round and round).
+    /// Somebody asks for everything at one of the kept snapshots (counted from the newest, round and round).
     Ask { org: usize, snapshot: usize, filter: Filter },
 }
 
@@ -116,6 +116,16 @@ fn random_scenario(random: &mut StdRng) -> Vec<Act> {
             let (org, snapshot) = (random.random_range(0..ORGS.len()), random.random_range(0..=round));
             acts.push(Act::Ask { org, snapshot, filter: random_filter(random) });
         }
+        // Somebody looks at the same calls again and again while they come.
+        let (org, filter) =
+            (random.random_range(0..ORGS.len()), Filter { since_days_ago: 40, ..random_filter(random) });
+        for _ in 0..4 {
+            acts.extend(
+                (0..10).map(|_| Act::Arrive(random_call(random, now_ms, HOUR_MS / 10, &mut earlier))),
+            );
+            acts.push(Act::Keep);
+            acts.push(Act::Ask { org, snapshot: 0, filter: filter.clone() });
+        }
         let ms = random.random_range(0..40) * HOUR_MS + 12_345;
         acts.push(Act::Wait { ms });
         now_ms += ms;
@@ -153,7 +163,7 @@ async fn play(acts: Vec<Act>) {
             Act::Wait { ms } => now_ms += ms,
             Act::Keep => kept.push((now_ms, ORGS.map(|(org_id, _)| world.position_of(org_id)))),
             Act::Ask { org, snapshot, filter } if !kept.is_empty() => {
-                let (then_ms, positions) = kept[snapshot % kept.len()];
+                let (then_ms, positions) = kept[kept.len() - 1 - snapshot % kept.len()];
                 let wanted = filter.at(ORGS[org], positions[org], then_ms);
                 assert_all_answers(&api, &world, &wanted, then_ms).await;
             }

@@ -2,6 +2,7 @@
 
 use crate::api::Api;
 use crate::world::World;
+use proto::EventId;
 use system_tests::call;
 
 const DAY_MS: i64 = 86_400_000;
@@ -52,5 +53,51 @@ async fn what_the_ledger_answered_is_kept_until_its_quarter_hour_is_touched() {
         assert_eq!((ask("").await.0, ask("").await.0), (expected, expected), "{ago_ms} ms ago");
         assert_eq!(ask(&format!("&as_of={first}")).await.0, 2, "the older snapshot");
     }
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn of_a_running_quarter_hour_only_new_calls_are_added_to_what_was_kept() {
+    let mut world = World::new("query_kept_running").await;
+    let now = service::clock::now_ms();
+    let told = |id: u128, member: &str, credits: &str| {
+        let id = EventId::from_parts(now - 1_000, id.to_be_bytes()[6..].try_into().unwrap());
+        call().id(id).member(member).credits(credits).build()
+    };
+    world.append(&[told(1, "ada", "1"), told(2, "bo", "10")], now).await;
+    let api = Api::of(&world, &["acme"]).await;
+    let ask = async || {
+        let breakdowns = api.json("/v1/orgs/acme/breakdowns?range=last_30_days").await;
+        let usage = api.json("/v1/orgs/acme/usage?range=last_30_days").await;
+        let filters = api.json("/v1/orgs/acme/filters?range=last_30_days&reason=chat").await;
+        let active = api.json("/v1/orgs/acme/summary").await["this_month"]["active_members"].as_u64();
+        let totals = &breakdowns["totals"];
+        assert_eq!(usage["totals"]["calls"], totals["calls"]);
+        assert_eq!(usage["totals"]["credits"], totals["credits"]);
+        assert_eq!(filters["byok"]["any"], totals["calls"]);
+        (totals["calls"].as_u64().unwrap(), totals["credits"].as_str().unwrap().to_owned(), active.unwrap())
+    };
+    assert_eq!(ask().await, (2, "11".to_owned(), 2));
+    // A repeat and a conflict of what was kept; a new call, told at once three times, the first time counts.
+    let conflict = told(2, "cyd", "500");
+    world
+        .append(
+            &[
+                told(1, "ada", "1"),
+                conflict,
+                told(3, "ada", "100"),
+                told(3, "eve", "7000"),
+                told(3, "ada", "100"),
+            ],
+            now,
+        )
+        .await;
+    assert_eq!(ask().await, (3, "111".to_owned(), 2));
+    // The same again, which is kept by now, and somebody new.
+    world.append(&[told(3, "eve", "7000"), told(4, "dan", "1000")], now).await;
+    assert_eq!(ask().await, (4, "1111".to_owned(), 3));
+    // Messages that ingest delivers once more have their old positions.
+    world.write(&world.messages[2..], now).await;
+    assert_eq!(ask().await, (4, "1111".to_owned(), 3));
     api.stop().await;
 }

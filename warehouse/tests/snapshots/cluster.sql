@@ -212,3 +212,8 @@ ORDER BY org_id;
 CREATE TABLE IF NOT EXISTS rollup_zones ON CLUSTER 'audit' AS rollup_zones_local
 ENGINE = Distributed('audit', currentDatabase(), rollup_zones_local, cityHash64(org_id));
 
+-- 0005_positions
+
+-- Who keeps an answer and comes back asks for what arrived since: those positions lie in few granules.
+ALTER TABLE ai_calls_local ON CLUSTER 'audit' ADD INDEX IF NOT EXISTS position position TYPE minmax GRANULARITY 1;
+

@@ -188,3 +188,8 @@ ENGINE = ReplacingMergeTree(position)
 ORDER BY org_id
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
+-- 0005_positions
+
+-- Who keeps an answer and comes back asks for what arrived since: those positions lie in few granules.
+ALTER TABLE ai_calls  ADD INDEX IF NOT EXISTS position position TYPE minmax GRANULARITY 1;
+
