@@ -43,6 +43,8 @@ figures! {
     reads_listing,
     /// reads not judged, because a row was damaged and not yet rebuilt
     reads_excused,
+    /// slots of the ledger answered from what was kept
+    slots_kept,
     /// quarter-hour rows used
     quarters_used,
     /// day rows used

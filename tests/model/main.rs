@@ -12,6 +12,7 @@ mod engine;
 mod figures;
 mod ingest;
 mod kafka;
+mod kept;
 mod ledger;
 mod log;
 mod nature;

@@ -5,7 +5,7 @@ use crate::cover::{Cover, Sight, Snapshot};
 use crate::dice::Dice;
 use crate::engine::{Cells, Row, Touches, add};
 use crate::kafka::ORGS;
-use crate::ledger;
+use crate::kept::Stand;
 use crate::question::{AsOf, Question};
 use crate::time::{Level, SLOTS, bucket, each, show, slots_in};
 use crate::truth;
@@ -141,10 +141,12 @@ impl Reader {
         let Question { org, period, member, .. } = self.question;
         let rules = &world.protocol.rules;
         let cut = if rules.readers_cut_the_ledger { as_of.at } else { Position::from_u64(u64::MAX) };
-        let calls = ledger::calls(&world.engine.ledger[org], cover.left, cut, member, rules);
-        let by_slot = ledger::cells_by_slot(&calls);
+        let (ledger, touches) = (&world.engine.ledger[org], &self.touches);
+        let stand = Stand { ledger, touches, at: as_of.at, cut, member };
+        let (of_ledger, kept) = world.kept[org].answer(cover.left, &stand, rules);
+        world.figures.slots_kept += kept;
         let mut cells = cover.cells;
-        each(cover.left).for_each(|slot| add(&mut cells, &by_slot[slot]));
+        add(&mut cells, &of_ledger);
         let mut truth = truth::cells(world, org, slots_in(period), as_of.at);
         if let Some(member) = member {
             cells[1 - usize::from(member)] = Default::default();

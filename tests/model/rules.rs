@@ -91,6 +91,12 @@ switches! {
         plan_and_sums_are_one_statement,
         /// A reader never answers beyond the frontier, whatever it is asked for.
         as_of_is_within_the_frontier,
+        /// What the ledger answered is kept for later positions, not for earlier ones.
+        kept_answers_are_of_before,
+        /// To what was kept, calls are added that came since.
+        kept_answers_are_extended,
+        /// A message that came since is a call only if none of before tells of the same.
+        later_calls_are_told_from_repeats,
 
         // The rollup worker.
         /// A worker builds no day or month from rows that were cut after its own cut.

@@ -3,6 +3,7 @@
 use crate::engine::{Engine, LedgerRow, Row};
 use crate::figures::Figures;
 use crate::kafka::{Kafka, ORGS, home_of};
+use crate::kept::Kept;
 use crate::nature::Nature;
 use crate::rules::Protocol;
 use crate::time::Slots;
@@ -75,6 +76,8 @@ pub struct World {
     pub zones: [usize; ORGS.len()],
     /// Links.
     pub pins: Vec<Pin>,
+    /// What readers keep of the ledger's answers, by organisation.
+    pub kept: [Kept; ORGS.len()],
     /// The last complete backup.
     pub backup: Option<Engine>,
     /// Set for a moment when somebody stops all ingest workers.
@@ -107,6 +110,7 @@ impl World {
             engine: Engine::new(),
             zones: [0; ORGS.len()],
             pins: Vec::new(),
+            kept: Default::default(),
             backup: None,
             stops_ingest: false,
             damaged: None,

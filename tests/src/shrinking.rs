@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn what_fails_by_itself_needs_nothing_and_what_needs_all_keeps_all() {
-        assert_eq!(shrink(100, 1_000, |_| true).0, []);
+        assert!(shrink(100, 1_000, |_| true).0.is_empty());
         assert_eq!(shrink(0, 1_000, |_| true), (Vec::new(), 0));
         assert_eq!(shrink(5, 1_000, |parts| parts.len() == 5).0, [0, 1, 2, 3, 4]);
     }

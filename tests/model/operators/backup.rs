@@ -68,6 +68,8 @@ pub fn restore(world: &mut World) -> bool {
     world.stops_ingest = world.protocol.rules.restore_stops_ingest;
     world.distrusted = world.distrusted.max(Some(world.engine.generation));
     world.newest_as_of = [Position::ZERO; ORGS.len()];
+    // The services that answer are stopped, too.
+    world.kept = Default::default();
     if world.protocol.rules.restore_raises_the_generation {
         world.engine.generation += 1;
         world.engine.floor = world.engine.generation;
