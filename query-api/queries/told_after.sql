@@ -1,6 +1,6 @@
--- Not a statement: the condition `{{told_after}}` of of_ledger.sql, where a position is given: only calls that a later message
--- tells of. It finds them by the index of `position`, and their other rows by the key.
-(occurred_at, event_id) IN
+-- Not a statement: the condition `{{told_after}}` of of_ledger.sql, where only calls are asked for whose first write came after a
+-- position. Only calls that a later message tells of: found by the index of `position`, and their other rows by the key.
+AND (occurred_at, event_id) IN
 (
     SELECT occurred_at, event_id
     FROM ai_calls

@@ -84,13 +84,22 @@ fn question(doing: &'static str, of_level: &str, of_ledger: &str) -> Question {
     Question {
         doing,
         of_level: without_comments(query!("of_level")) + &level,
-        of_ledger: of_ledger_told("1") + &ledger,
-        of_ledger_after: of_ledger_told(&without_comments(query!("told_after"))) + &ledger,
+        of_ledger: first_writes(false) + &ledger,
+        of_ledger_after: first_writes(true) + &ledger,
     }
 }
 
-fn of_ledger_told(told_after: &str) -> String {
-    without_comments(query!("of_ledger")).replace("{{told_after}}", told_after)
+/// The calls of pieces; with `after`, those whose first write came after a position.
+fn first_writes(after: bool) -> String {
+    let (name, told_after, first_after) = if after {
+        ("lowest", query!("told_after"), query!("first_after"))
+    } else {
+        ("first_writes", "", "")
+    };
+    without_comments(query!("of_ledger"))
+        .replace("{{first_writes}}", name)
+        .replace("{{told_after}}", &without_comments(told_after))
+        + &without_comments(first_after)
 }
 
 fn expanded(statement: &str, cells: &str) -> String {

@@ -300,12 +300,13 @@ impl Reader {
 
     fn of_ledger(&self, question: &Question, pieces: &[Piece], after: Position) -> Query {
         let column = |of: fn(&Piece) -> i64| pieces.iter().map(of).collect::<Vec<_>>();
-        let everything = after == Position::ZERO;
-        let statement = if everything { &question.of_ledger } else { &question.of_ledger_after };
-        self.warehouse
-            .read(statement)
+        let query = if after == Position::ZERO {
+            self.warehouse.read(&question.of_ledger)
+        } else {
+            self.warehouse.read(&question.of_ledger_after).param("after", after.as_u64())
+        };
+        query
             .param("org_id", &self.org_id)
-            .param("after", after.as_u64())
             .param("at", self.at.as_u64())
             .param("from_ms", column(|piece| piece.span.from_ms))
             .param("to_ms", column(|piece| piece.span.to_ms))
