@@ -87,7 +87,7 @@ impl Log {
 const NOTE_CHARS: usize = 28;
 
 /// A longer amount stands below the name on a narrow screen.
-const AMOUNT_CHARS: usize = 20;
+const AMOUNT_CHARS: usize = 16;
 
 impl CallView {
     /// Whether the table cuts the note off.
