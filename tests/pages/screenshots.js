@@ -8,7 +8,7 @@ import { repository } from './support/room.js';
 
 const ORGANISATION = 'org-acme';
 const PICTURES = { audit: 'settings/audit?range=last_month', usage: 'settings/usage?range=last_30_days' };
-const SIZE = { width: 1280, height: 1000 };
+const SIZE = { width: 1280, height: 1440 };
 
 const services = (...args) => execFileSync(join(repository, 'deploy/local/services'), args, { encoding: 'utf8' }).trim();
 const port = readFileSync(join(process.env.AUDIT_SERVICES_DIR ?? join(repository, '.local/demo'), 'ports'), 'utf8').match(/QUERY_API_PORT=(\d+)/)[1];
