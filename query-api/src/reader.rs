@@ -106,6 +106,15 @@ const QUARTERS_AT_ONCE: usize = 4;
 /// A few quarter hours are asked without an estimate: it would cost more than it could save.
 const QUARTERS_WITHOUT_ESTIMATE: usize = 8;
 
+/// What a round knows of its pieces of the ledger when it knows the touches.
+struct SoFar<R> {
+    asked: Asked,
+    /// What was kept of an earlier position.
+    kept: Option<(Position, Arc<Vec<R>>)>,
+    /// What came after that, if it was asked already.
+    later: Option<Result<Vec<R>, WarehouseError>>,
+}
+
 /// A line of `EXPLAIN ESTIMATE`, one a table; the statement's columns are fixed, so all of them stand here.
 #[derive(Row, Deserialize)]
 struct EstimateRow {
@@ -182,7 +191,8 @@ impl Reader {
             .map(|(level, buckets)| async move { self.of_buckets(question, narrow, level, &buckets).await })
             .buffer_unordered(STATEMENTS_AT_ONCE)
             .try_collect::<Vec<_>>();
-        let of_ledger = self.of_touched(question, narrow, pieces, &touches, asked, kept, first);
+        let so_far = SoFar { asked, kept, later: first };
+        let of_ledger = self.of_touched(question, narrow, pieces, &touches, so_far);
         let (of_levels, rows) = tokio::try_join!(of_levels, of_ledger)?;
         let mut round = Round { rows: rows.into_iter().map(|row| (None, row)).collect(), unused: Vec::new() };
         for of_level in of_levels {
@@ -192,18 +202,14 @@ impl Reader {
         Ok(round)
     }
 
-    /// What the ledger answers for what was touched of some pieces: what was kept, and what came after that, which `later`
-    /// has answered already, if it was asked.
-    #[expect(clippy::too_many_arguments, reason = "what a round knows by then")]
+    /// What the ledger answers for what was touched of some pieces: what was kept, and what came after that.
     async fn of_touched<R: AnswerRow>(
         &self,
         question: &Question,
         narrow: &Narrow,
         pieces: &[Piece],
         touches: &Touches,
-        asked: Asked,
-        kept: Option<(Position, Arc<Vec<R>>)>,
-        later: Option<Result<Vec<R>, WarehouseError>>,
+        SoFar { asked, kept, later }: SoFar<R>,
     ) -> Result<Vec<R>, WarehouseError> {
         let touched: Vec<Piece> =
             pieces.iter().filter(|piece| touches.reaches(piece.span)).copied().collect();
