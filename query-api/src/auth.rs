@@ -58,10 +58,7 @@ impl FromRequestParts<App> for Viewer {
         let org_id = org_of(parts).await;
         let grant = claims.orgs.iter().find(|grant| grant.id == org_id).ok_or_else(no_organisation)?;
         if !grant.allows(PERMISSION) {
-            return Err(Problem::new(
-                ProblemKind::Forbidden,
-                "You need the permission billing:view to see AI usage. Ask an Org Admin.",
-            ));
+            return Err(no_permission());
         }
         let org_id = grant.id.clone();
         let permit = app.admission.enter(&org_id).await?;
@@ -74,6 +71,14 @@ pub async fn org_of(parts: &mut Parts) -> String {
     let path = RawPathParams::from_request_parts(parts, &()).await;
     let org_id = path.iter().flatten().find(|(name, _)| *name == "org").map(|(_, value)| value.to_owned());
     org_id.unwrap_or_default()
+}
+
+/// What is missing to somebody whose token is valid.
+pub fn no_permission() -> Problem {
+    Problem::new(
+        ProblemKind::Forbidden,
+        "You need the permission billing:view to see AI usage. Ask an Org Admin.",
+    )
 }
 
 /// Whether or not the organisation exists, who may not know of it gets the same answer.

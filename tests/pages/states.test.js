@@ -8,6 +8,7 @@ import { soon } from './support/eventually.js';
 import { matching } from './support/model.js';
 import { openProxy } from './support/proxy.js';
 import { openRoom, stackVariables } from './support/room.js';
+import { PARTS } from './support/states.js';
 import { EMAIL_OF, NAME_OF, furnish } from './support/world.js';
 
 let room, world, proxy;
@@ -65,7 +66,7 @@ test('a part that cannot be read is told as an error in its place, never as zero
     await assertAccessible(page, told[0]);
     await assertFitsWidth(page, told[0]);
   };
-  const [ofBreakdowns, ofLog, ofOptions, ofCards] = ['member_key', 'model_name', 'byok_call', 'groupUniqArray'];
+  const { breakdowns: ofBreakdowns, log: ofLog, options: ofOptions, cards: ofCards } = PARTS;
   await fails([ofBreakdowns, ofLog, ofOptions, ofCards], ['Could not load the breakdowns', 'Could not load the cards'], 503);
   assert.equal(await page.locator('.figure').count(), 0);
   await fails([ofCards], ['Could not load the cards. Your data is safe.', 'By reason'], 200);

@@ -110,15 +110,14 @@ pub async fn run(seed: u64, options: &Options) -> Result<Report> {
             "the quarter hour ended before everything was measured"
         );
     }
-    let of_hour = format!(
-        "SELECT count() FROM ai_calls WHERE occurred_at >= fromUnixTimestamp64Milli({hour_ms}, 'UTC')"
-    );
-    let in_hour = engine::number(room.warehouse(), &of_hour).await?;
+    let calls_since = async |unix_ms: i64| {
+        let sql = format!(
+            "SELECT count() FROM ai_calls WHERE occurred_at >= fromUnixTimestamp64Milli({unix_ms}, 'UTC')"
+        );
+        engine::number(room.warehouse(), &sql).await
+    };
+    let (in_hour, in_quarter) = (calls_since(hour_ms).await?, calls_since(quarter_ms).await?);
     ensure!(in_hour >= options.calls, "the running hour holds {in_hour} calls only");
-    let of_quarter = format!(
-        "SELECT count() FROM ai_calls WHERE occurred_at >= fromUnixTimestamp64Milli({quarter_ms}, 'UTC')"
-    );
-    let in_quarter = engine::number(room.warehouse(), &of_quarter).await?;
     let services = [("ingest", ingest.id()), ("rollup", rollup.id()), ("query-api", api.process.id())];
     let peaks = services.map(|(name, pid)| Ok((name.to_owned(), peak_memory_kib(pid)?)));
     let peaks: Vec<(String, u64)> = peaks.into_iter().collect::<Result<_>>()?;

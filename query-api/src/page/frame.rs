@@ -120,12 +120,12 @@ impl Frame {
         theme: Theme,
         here: &str,
     ) -> Result<Self, Problem> {
-        let switcher = if viewer.org_ids.len() > 1 {
-            let names = names(&app.warehouse, &viewer.org_ids).await?;
-            switcher(&names, &viewer.org_ids, &viewer.org_id, tab)
+        let names = if has_others(&viewer.org_ids, &viewer.org_id) {
+            names(&app.warehouse, &viewer.org_ids).await?
         } else {
-            Vec::new()
+            HashMap::new()
         };
+        let switcher = switcher(&names, &viewer.org_ids, &viewer.org_id, tab);
         let title = format!("{title} – {organisation}");
         Ok(Self {
             tabs: tabs(&viewer.org_id, Some(tab)),
@@ -158,20 +158,16 @@ impl Frame {
         let named = match kind {
             // What cannot answer is not asked again.
             ProblemKind::Unavailable | ProblemKind::TooManyRequests => HashMap::new(),
+            _ if org_ids.is_empty() => HashMap::new(),
             _ => names(&app.warehouse, &org_ids).await.unwrap_or_default(),
         };
         let seen = org_ids.iter().any(|allowed| allowed == org_id);
         let current = Tab::ALL.into_iter().find(|tab| here.starts_with(&tab.path(org_id)));
         let organisation = if seen { name_of(&named, org_id) } else { "" };
-        let elsewhere = org_ids.iter().any(|allowed| allowed != org_id);
         Self {
             tabs: if seen { tabs(org_id, current) } else { Vec::new() },
             organisation: organisation.to_owned(),
-            switcher: if elsewhere {
-                switcher(&named, &org_ids, org_id, current.unwrap_or(Tab::Audit))
-            } else {
-                Vec::new()
-            },
+            switcher: switcher(&named, &org_ids, org_id, current.unwrap_or(Tab::Audit)),
             sign_out: app.sign_in.is_some(),
             ..Self::bare("", theme, here)
         }
@@ -203,7 +199,15 @@ fn tabs(org_id: &str, current: Option<Tab>) -> Vec<Choice> {
     Tab::ALL.map(choice).into()
 }
 
+fn has_others(org_ids: &[String], current: &str) -> bool {
+    org_ids.iter().any(|org_id| org_id != current)
+}
+
+/// The organisations to choose from; none where there is no choice.
 fn switcher(names: &HashMap<String, String>, org_ids: &[String], current: &str, tab: Tab) -> Vec<Choice> {
+    if !has_others(org_ids, current) {
+        return Vec::new();
+    }
     let choices = org_ids.iter().map(|org_id| Choice {
         name: name_of(names, org_id).to_owned(),
         href: tab.path(org_id),

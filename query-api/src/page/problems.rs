@@ -42,12 +42,17 @@ pub async fn as_pages(State(app): State<App>, theme: Theme, request: Request, ne
     let (mut parts, body) = request.into_parts();
     let mut response = next.run(Request::from_parts(parts.clone(), body)).await;
     if let Some(kind) = response.extensions().get::<Problem>().map(Problem::kind) {
-        let frame = match Caller::from_request_parts(&mut parts, &app).await {
-            Ok(Caller(claims)) => {
+        let caller = match kind {
+            // Nobody is verified twice to be refused twice.
+            ProblemKind::Unauthenticated => None,
+            _ => Caller::from_request_parts(&mut parts, &app).await.ok(),
+        };
+        let frame = match caller {
+            Some(Caller(claims)) => {
                 let org_id = auth::org_of(&mut parts).await;
                 Frame::of_problem(&app, &claims, &org_id, kind, theme, &here).await
             }
-            Err(_) => Frame::bare("", theme, &here),
+            None => Frame::bare("", theme, &here),
         };
         response.extensions_mut().insert(ProblemPage { frame, here, sign_in_url: app.sign_in_url.clone() });
     }

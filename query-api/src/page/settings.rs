@@ -1,8 +1,8 @@
 //! Pages without an organisation in their address: on to the first one the token allows to see.
 
-use crate::auth::Caller;
+use crate::auth::{Caller, no_permission};
 use crate::page::frame::Tab;
-use crate::problem::{Problem, ProblemKind};
+use crate::problem::Problem;
 use axum::http::Uri;
 use axum::response::Redirect;
 
@@ -23,12 +23,7 @@ pub async fn usage(caller: Caller, uri: Uri) -> Result<Redirect, Problem> {
 }
 
 fn on_to(tab: Tab, Caller(claims): &Caller, uri: &Uri) -> Result<Redirect, Problem> {
-    let org_id = claims.allowed().into_iter().next().ok_or_else(|| {
-        Problem::new(
-            ProblemKind::Forbidden,
-            "You need the permission billing:view to see AI usage. Ask an Org Admin.",
-        )
-    })?;
+    let org_id = claims.allowed().into_iter().next().ok_or_else(no_permission)?;
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     Ok(Redirect::to(&format!("{}{query}", tab.path(&org_id))))
 }

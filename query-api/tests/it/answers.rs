@@ -6,11 +6,11 @@ use crate::world::World;
 use chrono::Days;
 use chrono_tz::Tz;
 use proto::{Amount, Call, EventId, Position};
+use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
-use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
-use system_tests::{Shrinking, call};
+use system_tests::{Shrinking, call, seeded};
 
 const HOUR_MS: i64 = 3_600_000;
 const ORGS: [(&str, Tz); 3] =
@@ -208,12 +208,6 @@ impl Filter {
             ..Wanted::everything(org_id, at, zone, since, until)
         }
     }
-}
-
-fn seeded(test: &str) -> StdRng {
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
-    println!("{test}: SEED={seed}");
-    StdRng::seed_from_u64(seed)
 }
 
 async fn assert_all_answers(api: &Api, world: &World, wanted: &Wanted, now_ms: i64) {

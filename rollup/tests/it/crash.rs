@@ -1,11 +1,10 @@
 //! The worker as a process, killed between any two of its writes.
 
 use crate::levels::random_calls;
-use crate::seeded;
 use crate::world::{TABLES, World};
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
-use system_tests::eventually;
+use system_tests::{eventually, seeded};
 use warehouse::calendar::Tz;
 
 const NOW_MS: i64 = 1_774_000_000_000;

@@ -1,12 +1,11 @@
 //! Rows of all levels against the model.
 
-use crate::seeded;
 use crate::world::World;
 use proto::{Call, EventId};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use std::collections::BTreeMap;
-use system_tests::call;
+use system_tests::{call, seeded};
 use warehouse::calendar::Tz;
 
 const HOUR_MS: i64 = 3_600_000;

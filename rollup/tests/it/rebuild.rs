@@ -1,13 +1,12 @@
 //! Rollups are thrown away and computed anew while workers run and readers read.
 
 use crate::levels::random_calls;
-use crate::seeded;
 use crate::world::{TABLES, World};
 use rollup::{Progress, RollupSettings, Selection, rebuild};
 use service::shutdown::Shutdown;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
-use system_tests::eventually;
+use system_tests::{eventually, seeded};
 
 const NOW_MS: i64 = 1_774_000_000_000;
 const DAY_MS: i64 = 86_400_000;

@@ -1,13 +1,12 @@
 //! Same bucket, same position, same bytes, whichever way a row was computed.
 
 use crate::levels::random_calls;
-use crate::seeded;
 use crate::world::{StoredRow, TABLES, World, worker_settings};
 use rollup::{Bucket, Level, Organisations, Recompute};
 use service::shutdown::Shutdown;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use system_tests::call;
+use system_tests::{call, seeded};
 use warehouse::calendar::Tz;
 
 const NOW_MS: i64 = 1_774_000_000_000;

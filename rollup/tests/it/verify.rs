@@ -1,14 +1,13 @@
 //! `verify` finds every kind of damage, and nothing where there is none.
 
 use crate::levels::random_calls;
-use crate::seeded;
 use crate::world::{TABLES, World};
 use rollup::verify::{Report, Summary, verify};
 use rollup::{Progress, Selection};
 use service::shutdown::Shutdown;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
-use system_tests::LedgerMessage;
+use system_tests::{LedgerMessage, seeded};
 use warehouse::Warehouse;
 
 const NOW_MS: i64 = 1_774_000_000_000;

@@ -1,11 +1,10 @@
 //! The worker's loop: what it computes when, how it starts again, and that a second one does no harm.
 
 use crate::levels::random_calls;
-use crate::seeded;
 use crate::world::{TABLES, World};
 use rollup::Step;
 use std::collections::BTreeMap;
-use system_tests::{call, eventually};
+use system_tests::{call, eventually, seeded};
 use warehouse::calendar::Tz;
 
 const NOW_MS: i64 = 1_774_000_000_000;
