@@ -4,11 +4,13 @@
 //! partitions back to the client (`hold`), goes on polling so that the group keeps us, and takes them up again where
 //! it stopped. There is one way to begin reading: assigning a partition at an explicit position.
 //!
-//! **Two workers on one partition** (one froze and woke up, or a rebalance overlaps) cannot do harm, so nothing is
-//! undone when a partition is taken away: what was read stays in the open batch. Ledger rows of the same message have
-//! the same key, touches merge by minimum and maximum, and intervals in `batches` may overlap.
+//! **Two workers on one partition** (one froze and woke up, or one reads on until the other has begun, see `leaving`)
+//! cannot do harm, so nothing is undone when a partition is taken away: what was read stays in the open batch. Ledger
+//! rows of the same message have the same key, touches merge by minimum and maximum, and intervals in `batches` may
+//! overlap.
 
 mod hand_over;
+mod leaving;
 mod partitions;
 
 use crate::assignment::{Start, Wanted};
@@ -102,6 +104,8 @@ pub struct ConsumerLoop {
     is_subscribed: bool,
     full_since: Option<Instant>,
     markers_at: Instant,
+    /// When it was last looked whether others have begun to read what leaves.
+    looked_at: Instant,
     refusals: u32,
     /// Kafka was away: it may have come back with another log, so what it says next is not read on from.
     was_away: bool,
@@ -123,6 +127,7 @@ impl ConsumerLoop {
             is_subscribed: false,
             full_since: None,
             markers_at: Instant::now(),
+            looked_at: Instant::now(),
             refusals: 0,
             was_away: false,
             lost_since: None,
@@ -136,17 +141,27 @@ impl ConsumerLoop {
     pub fn run(mut self, runtime: &Handle) -> anyhow::Result<()> {
         self.join()?;
         while !self.parts.shutdown.is_triggered() {
-            self.take_starts()?;
-            if !self.hand_over(runtime)? {
-                break;
+            if !self.turn(runtime)? {
+                return self.finish(runtime);
             }
-            self.take_messages()?;
             self.renew_if_lost()?;
-            if !self.held && self.markers_at.elapsed() >= MARKERS_EVERY {
-                self.look_for_markers()?;
-            }
         }
+        self.leave(runtime)?;
         self.finish(runtime)
+    }
+
+    /// One turn of the loop. Returns false when the writer has ended.
+    fn turn(&mut self, runtime: &Handle) -> anyhow::Result<bool> {
+        self.take_starts()?;
+        if !self.hand_over(runtime)? {
+            return Ok(false);
+        }
+        self.take_messages()?;
+        if !self.held && self.markers_at.elapsed() >= MARKERS_EVERY {
+            self.look_for_markers()?;
+        }
+        self.look_who_has_begun()?;
+        Ok(true)
     }
 
     fn join(&mut self) -> anyhow::Result<()> {

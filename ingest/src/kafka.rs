@@ -66,8 +66,7 @@ fn fetching(settings: &KafkaSettings) -> [(&'static str, String); 6] {
 /// The consumer of the group.
 pub fn group_consumer(settings: &KafkaSettings) -> ClientConfig {
     let defaults = [
-        // How soon a worker hears that another came or left; measured with one a second: partitions stand still for 2.2 s
-        // at most, and for 4 s with the beat of 1 s.
+        // How soon a worker hears that another came or left, so how long both read a partition that moves.
         ("heartbeat.interval.ms", "200".to_owned()),
         // How long partitions of a killed worker stand still. Short, because a worker that was given up too early and
         // goes on does no harm.

@@ -86,8 +86,7 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
 
     let topics: BTreeMap<Kind, String> =
         Kind::ALL.into_iter().map(|kind| (kind, topic_of(&settings.kafka, kind).to_owned())).collect();
-    let client = GroupClient::new(&settings.kafka, topics.clone().into_iter().collect())
-        .context("cannot make a Kafka consumer")?;
+    let client = GroupClient::new(&settings.kafka, topics.clone()).context("cannot make a Kafka consumer")?;
     let outbox = Outbox::new(&settings.kafka);
     let progress = Progress::default();
     let (batches, closed) = mpsc::unbounded_channel();
@@ -128,7 +127,6 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
         warehouse: warehouse.clone(),
         outbox,
         client,
-        topics: topics.clone(),
         progress: progress.clone(),
         warehouse_patience: patience("clickhouse"),
         kafka_patience: patience("outbox"),

@@ -10,6 +10,7 @@ use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 use service::failpoint;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -28,14 +29,14 @@ pub enum Change {
 /// The consumer's callbacks. They run inside `poll`, on the consumer's thread, and must not block: so they only note
 /// what happened.
 pub struct GroupContext {
-    topics: Vec<(Kind, String)>,
+    topics: BTreeMap<Kind, String>,
     changes: Mutex<Vec<Change>>,
     is_in_group: AtomicBool,
 }
 
 impl GroupContext {
     /// For a consumer of these topics.
-    pub fn new(topics: Vec<(Kind, String)>) -> Self {
+    pub fn new(topics: BTreeMap<Kind, String>) -> Self {
         Self { topics, changes: Mutex::new(Vec::new()), is_in_group: AtomicBool::new(false) }
     }
 
@@ -58,7 +59,7 @@ impl GroupContext {
     fn partitions(&self, list: &TopicPartitionList) -> Vec<Partition> {
         let elements = list.elements();
         let partitions = elements.iter().filter_map(|element| {
-            let (kind, _) = self.topics.iter().find(|(_, topic)| topic == element.topic())?;
+            let (kind, _) = self.topics.iter().find(|(_, topic)| *topic == element.topic())?;
             Some(Partition { kind: *kind, number: u16::try_from(element.partition()).ok()? })
         });
         partitions.collect()
@@ -82,10 +83,13 @@ impl ClientContext for GroupContext {
 }
 
 impl ConsumerContext for GroupContext {
-    /// Differs from the default in one thing: a partition that the group gives us is not read yet, because where it
-    /// starts is known to the ledger and must be asked first, which can take as long as ClickHouse is away. So the
-    /// group's assignment is accepted at once, and the consumer's loop adds a partition when its start is known. (The
-    /// default would fetch from Kafka's committed offset; pausing and seeking after it would race with that.)
+    /// Differs from the default in this: the group's changes are accepted at once, and what the client reads is for the
+    /// consumer's loop to change.
+    ///
+    /// Where a partition starts is known to the ledger and must be asked first, which can take as long as ClickHouse is
+    /// away; so the loop adds it when its start is known. (The default would fetch from Kafka's committed offset;
+    /// pausing and seeking after it would race with that.) And a partition that the group takes away is read on until
+    /// its next worker has begun, see `consumer/leaving.rs`.
     fn rebalance(
         &self,
         consumer: &BaseConsumer<Self>,
@@ -101,26 +105,11 @@ impl ConsumerContext for GroupContext {
             _ => {
                 self.note(Change::Revoked(named));
                 failpoint::hit(FAIL_POINT);
-                read_ones(consumer, partitions).and_then(|read| consumer.incremental_unassign(&read))
+                consumer.incremental_unassign(&TopicPartitionList::new())
             }
         };
         if let Err(error) = accepted {
             tracing::error!("the consumer group's change could not be accepted: {error}");
         }
     }
-}
-
-/// Those of the list that the consumer reads: only these can be taken from it.
-fn read_ones(
-    consumer: &BaseConsumer<GroupContext>,
-    list: &TopicPartitionList,
-) -> Result<TopicPartitionList, KafkaError> {
-    let assigned = consumer.assignment()?;
-    let mut read = TopicPartitionList::new();
-    for element in list.elements() {
-        if assigned.find_partition(element.topic(), element.partition()).is_some() {
-            read.add_partition(element.topic(), element.partition());
-        }
-    }
-    Ok(read)
 }

@@ -6,20 +6,23 @@ use crate::batch::Run;
 use crate::topic::{Kind, Partition};
 use proto::{Position, PositionError};
 use std::collections::BTreeMap;
+use std::time::Instant;
 
-/// The assigned partitions.
+/// The assigned partitions, and those that leave.
 #[derive(Debug, Default)]
 pub struct Tracks {
     table: BTreeMap<Partition, Track>,
     epoch: u64,
 }
 
-/// An assigned partition.
+/// An assigned partition, or one that leaves.
 #[derive(Debug)]
 struct Track {
     epoch: u64,
     /// `None` until its start is known.
     reading: Option<Reading>,
+    /// Since when it leaves: the group took it away, and it is read on until its next worker has begun.
+    leaving_since: Option<Instant>,
 }
 
 /// A partition whose start is known.
@@ -39,7 +42,8 @@ impl Tracks {
     pub fn expect(&mut self, partitions: Vec<Partition>) -> Wanted {
         self.epoch += 1;
         for partition in &partitions {
-            self.table.insert(*partition, Track { epoch: self.epoch, reading: None });
+            let track = Track { epoch: self.epoch, reading: None, leaving_since: None };
+            self.table.insert(*partition, track);
         }
         Wanted { epoch: self.epoch, partitions }
     }
@@ -59,7 +63,24 @@ impl Tracks {
         true
     }
 
-    /// A partition was taken away. Returns what the open batch covers of it.
+    /// A partition was taken away, and leaves from now on. Returns whether it is read at all; there is nothing to read
+    /// on else.
+    pub fn leaves(&mut self, partition: Partition, now: Instant) -> bool {
+        let reading = self.table.get_mut(&partition).filter(|track| track.reading.is_some());
+        reading.map(|track| track.leaving_since.get_or_insert(now)).is_some()
+    }
+
+    /// A partition was assigned. Returns whether it was leaving: then it is simply read on.
+    pub fn stays(&mut self, partition: Partition) -> bool {
+        self.table.get_mut(&partition).is_some_and(|track| track.leaving_since.take().is_some())
+    }
+
+    /// The partitions that leave, and since when each does.
+    pub fn leaving(&self) -> Vec<(Partition, Instant)> {
+        self.table.iter().filter_map(|(partition, track)| Some((*partition, track.leaving_since?))).collect()
+    }
+
+    /// Forgets a partition. Returns what the open batch covers of it.
     pub fn let_go(&mut self, partition: Partition) -> Option<Run> {
         let reading = self.table.remove(&partition)?.reading?;
         Some(reading.run).filter(|run| !run.is_empty())
@@ -79,14 +100,29 @@ impl Tracks {
         reading.collect()
     }
 
-    /// All partitions.
+    /// All partitions, those that leave among them.
     pub fn all(&self) -> Vec<Partition> {
         self.table.keys().copied().collect()
     }
 
-    /// How many partitions of a kind there are.
+    /// The partitions that are ours.
+    pub fn ours(&self) -> Vec<Partition> {
+        let ours = self.table.iter().filter(|(_, track)| track.leaving_since.is_none());
+        ours.map(|(partition, _)| *partition).collect()
+    }
+
+    /// How many partitions of a kind are ours.
     pub fn count(&self, kind: Kind) -> usize {
-        self.table.keys().filter(|partition| partition.kind == kind).count()
+        self.ours().iter().filter(|partition| partition.kind == kind).count()
+    }
+
+    /// Whether all partitions of all kinds are ours, so that no other worker has any.
+    pub fn are_all_ours(&self) -> bool {
+        Kind::ALL.into_iter().all(|kind| {
+            let mut reading = self.table.iter().filter(|(partition, _)| partition.kind == kind);
+            let partitions = reading.find_map(|(_, track)| Some(track.reading.as_ref()?.partitions));
+            partitions.is_some_and(|partitions| self.count(kind) == usize::from(partitions))
+        })
     }
 
     /// How many wait for their start.
@@ -163,6 +199,7 @@ impl Reading {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     const CALLS_3: Partition = Partition { kind: Kind::Calls, number: 3 };
 
@@ -199,6 +236,36 @@ mod tests {
         assert_eq!((run.from, run.to), (at(5), at(6)));
         assert!(tracks.reading(CALLS_3).is_none());
         assert_eq!(tracks_from(5).let_go(CALLS_3), None, "nothing was read");
+    }
+
+    #[test]
+    fn a_partition_that_leaves_is_read_on_and_not_ours() {
+        let (mut tracks, now) = (tracks_from(5), Instant::now());
+        assert!(tracks.leaves(CALLS_3, now) && tracks.leaves(CALLS_3, now + Duration::from_secs(1)));
+        assert_eq!(tracks.leaving(), [(CALLS_3, now)], "since it was taken away for the first time");
+        assert_eq!((tracks.ours(), tracks.count(Kind::Calls)), (vec![], 0));
+        assert!(tracks.reading(CALLS_3).unwrap().advance(5).unwrap().is_some());
+        assert!(tracks.stays(CALLS_3) && !tracks.stays(CALLS_3));
+        assert_eq!(tracks.ours(), [CALLS_3]);
+        assert_eq!(tracks.next_offsets(), [(CALLS_3, 6)], "read on where it was");
+        tracks.expect(vec![CALLS_3]);
+        assert!(!tracks.leaves(CALLS_3, now), "its start is not known yet");
+    }
+
+    #[test]
+    fn a_worker_with_every_partition_of_every_kind_is_alone() {
+        let mut tracks = Tracks::default();
+        assert!(!tracks.are_all_ours(), "nobody knows");
+        let directory = Partition { kind: Kind::Directory, number: 0 };
+        for partition in [CALLS_3, Partition { number: 0, ..CALLS_3 }, directory] {
+            assert!(!tracks.are_all_ours());
+            let Wanted { epoch, .. } = tracks.expect(vec![partition]);
+            let partitions = if partition == directory { 1 } else { 2 };
+            assert!(tracks.begin(&Start { epoch, partition, partitions, position: at(0) }));
+        }
+        assert!(tracks.are_all_ours());
+        tracks.leaves(CALLS_3, Instant::now());
+        assert!(!tracks.are_all_ours(), "another worker is to have it");
     }
 
     #[test]

@@ -17,11 +17,8 @@ use crate::must_stop::MustStop;
 use crate::outbox::Outbox;
 use crate::patience::{Patience, Stopped};
 use crate::progress::Progress;
-use crate::topic::Kind;
-use rdkafka::consumer::{CommitMode, Consumer};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use service::failpoint;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Instant;
 use tokio::sync::mpsc::UnboundedReceiver;
 use warehouse::{BatchRow, LedgerBlock, TouchRow, Warehouse};
@@ -40,8 +37,6 @@ pub struct Writer {
     pub outbox: Outbox,
     /// For commits.
     pub client: GroupClient,
-    /// The topics by kind, for commits.
-    pub topics: BTreeMap<Kind, String>,
     /// How far each partition is.
     pub progress: Progress,
     /// How it waits for ClickHouse.
@@ -150,22 +145,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Tells Kafka how far we are, for tools that show a group's lag. Nothing reads it back: the start of a partition
-    /// comes from `batches`. So it is sent without waiting for the answer, and an error changes nothing.
+    /// Tells Kafka how far we are, for tools that show a group's lag. Not of partitions that leave: there the next worker
+    /// speaks.
     fn commit(&self, batch: &Batch) {
-        let mut offsets = TopicPartitionList::with_capacity(batch.runs.len());
-        for run in &batch.runs {
-            if let Some(topic) = self.topics.get(&run.partition.kind) {
-                let offset = Offset::Offset(run.to.next_offset());
-                let number = i32::from(run.partition.number);
-                if let Err(error) = offsets.add_partition_offset(topic, number, offset) {
-                    tracing::warn!("cannot commit {}: {error}", run.partition);
-                }
-            }
-        }
-        if let Err(error) = self.client.current().commit(&offsets, CommitMode::Async) {
-            tracing::warn!("cannot commit offsets to Kafka, which is for information only: {error}");
-        }
+        let ours = batch.runs.iter().filter(|run| self.progress.is_ours(run.partition));
+        let offsets: Vec<_> = ours.map(|run| (run.partition, run.to.next_offset())).collect();
+        self.client.commit(&offsets);
     }
 }
 

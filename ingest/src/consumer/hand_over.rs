@@ -76,8 +76,7 @@ impl ConsumerLoop {
         let ConsumerParts { client, batches, writer_ended, .. } = self.parts;
         drop(batches);
         let _ = runtime.block_on(writer_ended);
-        // Leaves the group, which blocks; this thread may.
-        drop((self.consumer, client));
+        client.end(self.consumer);
         Ok(())
     }
 }

@@ -15,12 +15,15 @@ impl ConsumerLoop {
         match change {
             Change::Assigned(partitions) => {
                 tracing::info!("assigned: {}", names(&partitions));
-                self.ask_for_starts(partitions);
+                let (back, new): (Vec<_>, Vec<_>) =
+                    partitions.into_iter().partition(|partition| self.tracks.stays(*partition));
+                back.into_iter().for_each(|partition| self.parts.progress.set_leaving(partition, false));
+                self.ask_for_starts(new);
             }
             Change::Revoked(partitions) => {
                 tracing::info!("revoked: {}", names(&partitions));
                 for partition in partitions {
-                    self.let_go(partition);
+                    self.read_on(partition);
                 }
             }
         }
@@ -38,11 +41,11 @@ impl ConsumerLoop {
         self.parts.progress.forget(partition);
     }
 
-    /// Forgets all partitions, and returns which they were.
+    /// Forgets all partitions, and returns which were ours.
     pub(super) fn let_go_of_all(&mut self) -> Vec<Partition> {
-        let partitions = self.tracks.all();
-        partitions.iter().for_each(|partition| self.let_go(*partition));
-        partitions
+        let ours = self.tracks.ours();
+        self.tracks.all().into_iter().for_each(|partition| self.let_go(partition));
+        ours
     }
 
     /// Begins to read partitions whose start is known now.
@@ -59,20 +62,30 @@ impl ConsumerLoop {
             if !self.held {
                 self.assign(&begun)?;
             }
+            // A worker that they were taken from may let go now.
+            self.parts.client.commit(&begun);
         }
         Ok(())
     }
 
     /// Lets the client fetch partitions from offsets on.
     fn assign(&mut self, offsets: &[(Partition, i64)]) -> anyhow::Result<()> {
-        let mut list = TopicPartitionList::with_capacity(offsets.len());
-        for (partition, offset) in offsets {
-            if let Some(topic) = self.parts.topics.get(&partition.kind) {
-                list.add_partition_offset(topic, i32::from(partition.number), Offset::Offset(*offset))?;
-            }
-        }
+        let list = self.parts.client.list(offsets)?;
         self.consumer.incremental_assign(&list).context("cannot begin to read partitions")?;
         self.look_for_markers()
+    }
+
+    /// Lets the client fetch partitions no more, those of them that it does fetch.
+    pub(super) fn unassign(&self, partitions: &[Partition]) -> anyhow::Result<()> {
+        let assigned = self.consumer.assignment()?;
+        let offsets: Vec<_> = partitions.iter().map(|partition| (*partition, 0)).collect();
+        let mut list = TopicPartitionList::new();
+        for element in self.parts.client.list(&offsets)?.elements() {
+            if assigned.find_partition(element.topic(), element.partition()).is_some() {
+                list.add_partition(element.topic(), element.partition());
+            }
+        }
+        self.consumer.incremental_unassign(&list).context("cannot let go of partitions")
     }
 
     pub(super) fn unassign_all(&self) -> anyhow::Result<()> {

@@ -23,7 +23,7 @@ const SOON: Duration = Duration::from_secs(30);
 
 /// How long after the broker's return a worker of a group of its own is in. Blocks.
 fn joins(settings: &KafkaSettings, topic: String, is_back: impl Fn() -> Option<Instant>) -> Duration {
-    let context = GroupContext::new(vec![(Kind::Calls, topic.clone())]);
+    let context = GroupContext::new([(Kind::Calls, topic.clone())].into());
     let consumer: BaseConsumer<_> =
         group_consumer(settings).create_with_context(context).expect("a consumer");
     consumer.subscribe(&[&topic]).expect("subscribed");

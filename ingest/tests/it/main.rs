@@ -9,6 +9,7 @@ mod full_disk;
 mod joining;
 mod kill;
 mod leaderless;
+mod leaving;
 mod ledger;
 mod load;
 mod named;

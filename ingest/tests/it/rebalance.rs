@@ -61,7 +61,7 @@ async fn come_and_go(
     extra: &[(&str, &str)],
     has_ended: &Cell<bool>,
 ) -> VecDeque<Worker> {
-    let mut guests = VecDeque::new();
+    let (mut guests, mut leaving) = (VecDeque::new(), Vec::new());
     for _ in 0..asked_for().unwrap_or(10) {
         let second = Instant::now() + Duration::from_secs(1);
         guests.push_back(Worker::spawn(room, extra).await);
@@ -71,13 +71,16 @@ async fn come_and_go(
             match farewell {
                 Farewell::Leaves => {
                     oldest.process.signal(rustix::process::Signal::TERM);
-                    let ended = tokio::task::spawn_blocking(move || oldest.process.wait());
-                    assert!(ended.await.unwrap().success());
+                    // It may take longer than a second: it reads on until another worker has begun.
+                    leaving.push(tokio::task::spawn_blocking(move || oldest.process.wait()));
                 }
                 Farewell::IsKilled => oldest.process.kill(),
             }
         }
         tokio::time::sleep_until(second.into()).await;
+    }
+    for ended in leaving {
+        assert!(ended.await.unwrap().success());
     }
     has_ended.set(true);
     guests
