@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 export CARGO_TARGET_DIR := $(shell . deploy/local/target.sh && printf %s "$$CARGO_TARGET_DIR")
 
-.PHONY: help demo down test test-unit model storm snapshots fmt lint docs bench clean screenshots
+.PHONY: help demo down test test-unit model storm rebalance snapshots fmt lint docs bench clean screenshots
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,9 +29,13 @@ storm: ## a long kill storm: SEED=… EVENTS=1000000 KILLS=500 SECONDS=900
 	STORM_SEED=$(SEED) STORM_EVENTS=$(or $(EVENTS),1000000) STORM_KILLS=$(or $(KILLS),500) STORM_SECONDS=$(or $(SECONDS),900) \
 	  tests/run -- -p system-tests --test storm -- --nocapture
 
-snapshots: ## many filters at random snapshots while calls pour in: SEED=… FILTERS=500 RATE=5000 AGE_MS=1000
+rebalance: ## workers come and go every second under load, and no partition stands still for long: SECONDS=60
+	REBALANCE_SECONDS=$(or $(SECONDS),60) tests/run -- -p ingest --test it rebalance -- --nocapture
+
+snapshots: ## many filters at random snapshots while calls pour in, and late calls: SEED=… FILTERS=500 RATE=5000 AGE_MS=1000
 	SNAPSHOT_SEED=$(SEED) SNAPSHOT_FILTERS=$(or $(FILTERS),500) SNAPSHOT_RATE=$(or $(RATE),5000) \
-	  SNAPSHOT_AGE_MS=$(or $(AGE_MS),1000) tests/run -- -p system-tests --test it one_snapshot -- --nocapture
+	  SNAPSHOT_AGE_MS=$(or $(AGE_MS),1000) LATE_MS=$(or $(AGE_MS),1000) \
+	  tests/run -- -p system-tests --test it -- one_snapshot late_call --nocapture
 
 screenshots: ## the pictures of the README, from the pages of the running demo
 	tests/pages/run screenshots

@@ -14,7 +14,7 @@ use crate::patience::Patience;
 use crate::settings::IngestSettings;
 use crate::source::Source;
 use crate::topic::Kind;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 use service::health::Health;
 use service::shutdown::Shutdown;
@@ -125,6 +125,18 @@ impl Tools {
     async fn open_source(&self, kind: Kind) -> Result<Source, MustStop> {
         let guard = Guard::new(&self.settings.kafka, &self.warehouse, &self.cluster, self.patience.clone());
         guard.open_source(kind).await
+    }
+
+    /// Makes sure that no worker of the group runs.
+    ///
+    /// # Errors
+    /// If one does, with what it `would` do; or as a [`KafkaError`](rdkafka::error::KafkaError) if Kafka does not answer.
+    async fn ensure_no_workers(&self, would: &str) -> anyhow::Result<()> {
+        let group = self.settings.kafka.group_id.clone();
+        let asked = group.clone();
+        let members = self.cluster.ask(move |cluster| cluster.group_members(&asked)).await?;
+        ensure!(members == 0, "workers of group `{group}` are running; stop them first, or {would}");
+        Ok(())
     }
 }
 

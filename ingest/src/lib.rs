@@ -60,6 +60,12 @@ use std::sync::{Arc, mpsc as threads};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use warehouse::Warehouse;
 
+/// Every place where a crash test can end the worker: when partitions are taken away, and between the writer's steps.
+pub const FAIL_POINTS: [&str; 6] = {
+    let [forwarded, inserted, touched, told, committed] = writer::FAIL_POINTS;
+    [rebalance::FAIL_POINT, forwarded, inserted, touched, told, committed]
+};
+
 /// Batches that are being written while the next one fills.
 const BATCHES_IN_WRITING: usize = 1;
 
@@ -71,7 +77,7 @@ const BATCHES_IN_WRITING: usize = 1;
 pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -> anyhow::Result<()> {
     // First of all: a worker without components would seem ready.
     let (kafka, consuming) = (health.component("kafka"), health.component("consumer"));
-    failpoint::init(&[writer::FAIL_POINTS.as_slice(), &[rebalance::FAIL_POINT]].concat())?;
+    failpoint::init(&FAIL_POINTS)?;
     metrics::describe();
     let patience = |component: &str| {
         let component = health.component(component);

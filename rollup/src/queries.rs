@@ -271,6 +271,29 @@ pub(crate) async fn raise_generation(
     warehouse.insert_rows("raising the generation", "generations", &[row]).await
 }
 
+/// Deletes what is left of older generations of some organisations' rows whose intervals meet `[since, until)`, in Unix
+/// seconds.
+pub(crate) async fn delete_older(
+    warehouse: &Warehouse,
+    level: Level,
+    orgs: &[&str],
+    (since, until): (i64, i64),
+    generation: u32,
+) -> Result<(), WarehouseError> {
+    let sql = format!(
+        "{} WHERE org_id IN {{orgs:Array(String)}} AND generation < {{generation:UInt32}} \
+         AND toUInt32(starts_at) < {{until:UInt32}} AND toUInt32(ends_at) > {{since:UInt32}}",
+        warehouse.flavour().delete_from(level.table())
+    );
+    let query = warehouse
+        .write(&sql)
+        .param("orgs", orgs)
+        .param("generation", generation)
+        .param("since", since)
+        .param("until", until);
+    warehouse.execute("deleting older rollup rows", query).await
+}
+
 /// Remembers bookmarks.
 pub(crate) async fn write_bookmarks(
     warehouse: &Warehouse,

@@ -88,6 +88,11 @@ pub async fn rebuild(
         // Nothing more is heard of these touches: they are as quiet as they will be.
         worklist.begin_look();
         compute(&warehouse, settings, &organisations, &frontiers, shutdown, &worklist, &mut rebuilt).await?;
+        // Days and months of a zone that an organisation had before were not computed. They would count again if it
+        // came back to that zone; what is missing then is computed.
+        for level in Level::ALL {
+            queries::delete_older(&warehouse, level, &orgs, selection.span(), frontiers.generation).await?;
+        }
         progress.advance(run.iter().map(|(_, quarters)| quarters).sum());
     }
     progress.end();

@@ -39,6 +39,8 @@ struct Life {
     armed: Option<Armed>,
     /// Set while it is frozen: when to wake it up.
     thaws_at: Option<Instant>,
+    /// Whether it got SIGTERM.
+    is_to_end: bool,
 }
 
 /// What became of an actor since the last look.
@@ -52,9 +54,14 @@ pub enum News {
     FrozeAt(&'static str),
     /// It ended well, having nothing more to do.
     Finished,
+    /// It ended because it was told to.
+    EndedAsTold,
     /// It ended and said that it must be started again, as a worker does whose Kafka client was fenced while it froze.
     AsksForAnother,
 }
+
+/// What a worker says that was told to end while others were away or frozen, longer than it may wait.
+const GAVE_UP: &str = "gave up the shutdown";
 
 /// What a worker says that ends for a reason which a new life mends.
 const START_AGAIN: &str = "start ingest again";
@@ -78,7 +85,7 @@ impl Actor {
             (service::failpoint::VARIABLE.to_owned(), format!("{name}:{hit}{action}"))
         });
         let process = (self.start)(variable.as_slice());
-        self.life = Some(Life { process, armed, thaws_at: None });
+        self.life = Some(Life { process, armed, thaws_at: None, is_to_end: false });
     }
 
     /// Whether it has done all it had to do.
@@ -96,6 +103,11 @@ impl Actor {
         self.life.as_ref().is_some_and(|life| life.thaws_at.is_none())
     }
 
+    /// Whether it can be told to end: it runs, was not told yet, and does not end by itself.
+    pub fn may_be_told_to_end(&self) -> bool {
+        !self.may_finish && self.life.as_ref().is_some_and(|life| !life.is_to_end)
+    }
+
     /// The fail point that it will come to.
     pub fn armed(&self) -> Option<&'static str> {
         self.life.as_ref().and_then(|life| life.armed).map(|armed| armed.name)
@@ -106,6 +118,14 @@ impl Actor {
         if let Some(mut life) = self.life.take() {
             life.process.kill();
             self.keep_log(&life.process, "killed");
+        }
+    }
+
+    /// SIGTERM. It lives on until it has put its things in order.
+    pub fn tell_to_end(&mut self) {
+        if let Some(life) = &mut self.life {
+            life.process.signal(Signal::TERM);
+            life.is_to_end = true;
         }
     }
 
@@ -141,6 +161,9 @@ impl Actor {
                 _ if status.success() && self.may_finish => {
                     self.has_finished = true;
                     News::Finished
+                }
+                _ if life.is_to_end && (status.success() || life.process.has_said(GAVE_UP)) => {
+                    News::EndedAsTold
                 }
                 _ if life.process.has_said(START_AGAIN) => News::AsksForAnother,
                 _ => panic!("{} ended by itself, {status}:\n{}", self.name, life.process.log().join("\n")),

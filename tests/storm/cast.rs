@@ -67,11 +67,12 @@ impl Cast {
         let address = format!("127.0.0.1:{}", free_port());
 
         let mut actors = Vec::new();
-        for name in ["ingest-1", "ingest-2"] {
-            // With an identity of its own, a worker that was killed has its partitions again when it comes back.
-            let extra = [HASTY.as_slice(), &[("KAFKA_GROUP_INSTANCE_ID", name)]].concat();
+        // With a name in the group, a worker that was killed has its partitions again when it comes back; without one, it
+        // hands them over when it is told to end, and comes back as somebody else.
+        for (name, name_in_group) in [("ingest-1", "ingest-1"), ("ingest-2", "")] {
+            let extra = [HASTY.as_slice(), &[("KAFKA_GROUP_INSTANCE_ID", name_in_group)]].concat();
             let start = starter(room, "ingest", &extra);
-            actors.push(Actor::new(name.to_owned(), &ingest::writer::FAIL_POINTS, logs.clone(), start));
+            actors.push(Actor::new(name.to_owned(), &ingest::FAIL_POINTS, logs.clone(), start));
         }
         for (name, index) in ROLLUPS {
             let share =

@@ -6,7 +6,7 @@ use crate::copilot::Orders;
 use crate::flow::{Flow, Item, ORGS};
 use crate::levels;
 use crate::supervisor::Supervisor;
-use crate::truth::Truth;
+use crate::truth::{Truth, imprint};
 use crate::witness::Witness;
 use proto::topics::headers;
 use proto::{Amount, Position};
@@ -95,9 +95,9 @@ impl<'a> Judge<'a> {
             for n in 0..orders.flow.count() {
                 late += u64::from(orders.flow.is_late(n));
                 let has_arrived = match orders.flow.nth(n) {
-                    // Takes one out of the topic: that another one with its event id is there does not help it.
+                    // Takes one out of the topic: one that says the same, not just one with its event id.
                     Item::Call(call) | Item::Misrouted(call, _) => {
-                        let told = self.truth.told.get_mut(call.event_id.uuid().as_bytes());
+                        let told = self.truth.told.get_mut(&imprint(&call.encode()));
                         told.is_some_and(take_one)
                     }
                     Item::Poison(poison) => self.truth.poison_keys.contains(&poison.key),

@@ -36,6 +36,8 @@ pub struct Toll {
     pub kills: u64,
     /// Times that a process was frozen and woken up.
     pub pauses: u64,
+    /// Times that a process was told to end, by SIGTERM, and did.
+    pub farewells: u64,
     /// Times that a worker ended and asked to be started again.
     pub fresh_starts: u64,
     /// How often each fail point was met.
@@ -70,6 +72,7 @@ impl Supervisor {
             actor.thaw(if kills_due.is_some() { now } else { now + Duration::from_secs(60) });
             match actor.look() {
                 News::None | News::Finished => {}
+                News::EndedAsTold => self.toll.farewells += 1,
                 News::AsksForAnother => self.toll.fresh_starts += 1,
                 News::DiedAt(point) => {
                     self.note_hit(point);
@@ -120,6 +123,8 @@ impl Supervisor {
         self.outages.judge();
         let missing = self.missing();
         assert!(missing.is_empty(), "fail points met too seldom: {missing:?}");
+        let is_long = self.settings.kills >= 100;
+        assert!(!is_long || self.toll.farewells > 0, "nobody was told to end");
     }
 
     /// Freezes those whose name begins so, until [`Self::wake`].
@@ -189,6 +194,8 @@ impl Supervisor {
         let Some(victim) = victims.choose(&mut self.dice).copied() else { return };
         if self.dice.random_bool(0.3) {
             self.freeze(victim);
+        } else if self.actors[victim].may_be_told_to_end() && self.dice.random_bool(0.2) {
+            self.actors[victim].tell_to_end();
         } else {
             self.actors[victim].kill();
             self.note(victim, true);
@@ -220,8 +227,11 @@ impl Supervisor {
 
 impl fmt::Display for Toll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kills, pauses, fresh_starts, .. } = self;
-        writeln!(f, "{kills} kills, {pauses} pauses, {fresh_starts} fresh starts that a worker asked for")?;
+        let Self { kills, pauses, farewells, fresh_starts, .. } = self;
+        writeln!(
+            f,
+            "{kills} kills, {pauses} pauses, {farewells} ends by SIGTERM, {fresh_starts} fresh starts that a worker asked for"
+        )?;
         for (name, [kills, pauses]) in &self.by_name {
             writeln!(f, "  {name:<12} {kills:>4} kills {pauses:>4} pauses")?;
         }

@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 use proto::topics::headers;
 use proto::wire::AiCall;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 use system_tests::{FirstWrites, Letter, PARTITIONS, Sums, Told, Winner, date_of};
 
 /// The number of the only source of calls.
@@ -27,8 +28,8 @@ pub struct Truth {
     pub rows: BTreeMap<i32, u64>,
     /// Later messages of calls, by organisation and place: each a repeat or a conflict.
     pub later: BTreeMap<String, BTreeMap<(i32, i64), Told>>,
-    /// How many messages in the partition of their organisation have an event id.
-    pub told: HashMap<[u8; 16], u64>,
+    /// How many messages in the partition of their organisation say the same, by [`imprint`].
+    pub told: HashMap<u64, u64>,
     /// Every key of a poisonous message.
     pub poison_keys: HashSet<String>,
 }
@@ -48,7 +49,6 @@ impl Truth {
         }
         let payload = letter.payload.expect("a call has a payload");
         let call = <AiCall as prost::Message>::decode(payload.as_slice()).expect("a call is one");
-        let event_id: [u8; 16] = call.event_id.as_slice().try_into().expect("an event id has 16 bytes");
         if let Some(partition) = letter.headers.get(headers::ORIGIN_PARTITION) {
             let offset = &letter.headers[headers::ORIGIN_OFFSET];
             self.sent_on.insert((partition.parse().expect("a number"), offset.parse().expect("a number")));
@@ -59,7 +59,7 @@ impl Truth {
             return;
         }
         *self.rows.entry(home).or_default() += 1;
-        *self.told.entry(event_id).or_default() += 1;
+        *self.told.entry(imprint(&payload)).or_default() += 1;
         let org = call.org_id.clone();
         let told = self.calls.note(call, SOURCE << 48 | (letter.offset as u64 + 1));
         if told != Told::First {
@@ -104,6 +104,13 @@ impl Truth {
             winner.position <= at && (days.0..=days.1).contains(&date_of(zone, winner.at_ms))
         })
     }
+}
+
+/// What tells a message's bytes from those of every other one.
+pub fn imprint(payload: &[u8]) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    payload.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The zone of an organisation.

@@ -2,8 +2,10 @@
 
 use crate::client::Warehouse;
 use crate::error::WarehouseError;
-use crate::rows::{BatchRow, SourceRow};
+use crate::rows::{BatchRow, SourceRow, TouchRow};
+use clickhouse::Row;
 use proto::Position;
+use serde::Deserialize;
 use std::collections::HashMap;
 
 /// The rows that lead without overlap from `start` as far as any do: each begins exactly where the one before ends.
@@ -38,6 +40,16 @@ pub fn chain(start: Position, rows: &[BatchRow]) -> Vec<BatchRow> {
 /// The end of the [`chain`].
 pub fn chain_end(start: Position, chain: &[BatchRow]) -> Position {
     chain.last().map_or(start, |row| Position::from_u64(row.to_position))
+}
+
+/// What the ledger holds of one quarter hour of one organisation.
+#[derive(Row, Deserialize)]
+struct HeldRow {
+    org_id: String,
+    quarter: u32,
+    first_position: u64,
+    last_position: u64,
+    messages: u64,
 }
 
 impl Warehouse {
@@ -99,14 +111,11 @@ impl Warehouse {
     /// # Errors
     /// Engine, network and time-out.
     pub async fn delete_batches_inside(&self, folded: &BatchRow) -> Result<(), WarehouseError> {
-        let (table, on_cluster) = match self.flavour() {
-            crate::Flavour::SingleNode => ("batches", String::new()),
-            crate::Flavour::Cluster(cluster) => ("batches_local", format!("ON CLUSTER '{cluster}'")),
-        };
         let sql = format!(
-            "DELETE FROM {table} {on_cluster} WHERE partition = {{partition:UInt16}} \
+            "{} WHERE partition = {{partition:UInt16}} \
              AND from_position >= {{from:UInt64}} AND to_position <= {{to:UInt64}} \
-             AND NOT (from_position = {{from:UInt64}} AND to_position = {{to:UInt64}})"
+             AND NOT (from_position = {{from:UInt64}} AND to_position = {{to:UInt64}})",
+            self.flavour().delete_from("batches")
         );
         let query = self
             .write(&sql)
@@ -114,6 +123,39 @@ impl Warehouse {
             .param("from", folded.from_position)
             .param("to", folded.to_position);
         self.execute("deleting folded batches", query).await
+    }
+
+    /// What the ledger holds of a partition in `(from, to]`: the touches that its rows need, and how many messages they
+    /// are.
+    ///
+    /// # Errors
+    /// Engine, network and time-out.
+    pub async fn held_within(
+        &self,
+        partition: u16,
+        from: Position,
+        to: Position,
+    ) -> Result<(Vec<TouchRow>, u64), WarehouseError> {
+        let query = self
+            .read(
+                "SELECT org_id, toUnixTimestamp(toStartOfFifteenMinutes(occurred_at)) AS quarter, \
+                 min(position) AS first_position, max(position) AS last_position, \
+                 uniqExact(position) AS messages FROM ai_calls \
+                 WHERE partition = {partition:UInt16} AND position > {from:UInt64} AND position <= {to:UInt64} \
+                 GROUP BY org_id, quarter ORDER BY org_id, quarter",
+            )
+            .param("partition", partition)
+            .param("from", from.as_u64())
+            .param("to", to.as_u64());
+        let held: Vec<HeldRow> = self.fetch_all("reading what the ledger holds", query).await?;
+        let messages = held.iter().map(|row| row.messages).sum();
+        let touches = held.into_iter().map(|row| TouchRow {
+            org_id: row.org_id,
+            quarter: row.quarter,
+            first_position: row.first_position,
+            last_position: row.last_position,
+        });
+        Ok((touches.collect(), messages))
     }
 
     /// Deletes ledger rows of a partition in `(from, to]`: rows beyond the end at which a source was closed, which a killed
@@ -127,13 +169,9 @@ impl Warehouse {
         from: Position,
         to: Position,
     ) -> Result<(), WarehouseError> {
-        let (table, on_cluster) = match self.flavour() {
-            crate::Flavour::SingleNode => ("ai_calls", String::new()),
-            crate::Flavour::Cluster(cluster) => ("ai_calls_local", format!("ON CLUSTER '{cluster}'")),
-        };
         let sql = format!(
-            "DELETE FROM {table} {on_cluster} WHERE partition = {{partition:UInt16}} \
-             AND position > {{from:UInt64}} AND position <= {{to:UInt64}}"
+            "{} WHERE partition = {{partition:UInt16}} AND position > {{from:UInt64}} AND position <= {{to:UInt64}}",
+            self.flavour().delete_from("ai_calls")
         );
         let query = self
             .write(&sql)

@@ -35,6 +35,14 @@ pub enum RenderError {
 const SYNCED: &str = "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1";
 
 impl Flavour {
+    /// How a statement begins that deletes rows of a table: up to its condition.
+    pub fn delete_from(&self, table: &str) -> String {
+        match self {
+            Self::SingleNode => format!("DELETE FROM {table}"),
+            Self::Cluster(cluster) => format!("DELETE FROM {table}_local ON CLUSTER '{cluster}'"),
+        }
+    }
+
     /// The statements of a migration, in order, comments kept.
     ///
     /// # Errors
@@ -112,6 +120,15 @@ mod tests {
             "ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/t', '{replica}', a)"
         ));
         assert!(cluster[1].contains("Distributed('audit', currentDatabase(), t_local, rand())"));
+    }
+
+    #[test]
+    fn rows_are_deleted_on_every_node() {
+        assert_eq!(Flavour::SingleNode.delete_from("t"), "DELETE FROM t");
+        assert_eq!(
+            Flavour::Cluster("audit".into()).delete_from("t"),
+            "DELETE FROM t_local ON CLUSTER 'audit'"
+        );
     }
 
     #[test]

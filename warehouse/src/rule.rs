@@ -1,5 +1,6 @@
 //! The rule by which a rollup row judges itself. Ingest, rollup, readers and the tests' model share it; SQL that
-//! must decide inside a statement carries the same two comparisons and is tested against this function.
+//! must decide inside a statement carries the same two comparisons; scenarios on the real engine hold it to a naive reading
+//! (`query-api/tests/it/answers.rs`).
 
 use proto::Position;
 

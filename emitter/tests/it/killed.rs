@@ -48,6 +48,11 @@ fn what_was_accepted_arrives_though_the_copilot_is_killed_again_and_again() {
         accepted.len(),
         lost[0]
     );
+    let untold = arrived.difference(&accepted).count() as u64;
+    assert!(
+        untold <= LIVES,
+        "{untold} calls arrived of which nobody was told: at most the last of each life may"
+    );
 }
 
 /// The child of the test above, which starts it with a broker; without one there is nothing to do.

@@ -6,6 +6,7 @@ use crate::source::{Source, all_bounds};
 use crate::topic::Kind;
 use anyhow::{Context, bail, ensure};
 use proto::{OFFSET_MAX, Position};
+use rdkafka::error::KafkaError;
 use warehouse::{BatchRow, chain, chain_end, frontier};
 
 /// Lists all sources.
@@ -53,15 +54,10 @@ pub async fn close(tools: &Tools, kind: Kind, at_frontier: bool) -> anyhow::Resu
     let rows = tools.warehouse.sources().await?;
     let mut source = Source::newest(&rows, kind)?.context("no source was opened yet")?;
     ensure!(!source.is_closed(), "source {} is closed already", source.number);
-    let group = tools.settings.kafka.group_id.clone();
-    match tools.cluster.ask(move |cluster| cluster.group_members(&group)).await {
+    match tools.ensure_no_workers("they would read on behind the end").await {
         // The topic's cluster may be gone for good.
-        Err(_) if at_frontier => {}
-        members => ensure!(
-            members? == 0,
-            "workers of group `{}` are running; stop them first, or they would read on behind the end",
-            tools.settings.kafka.group_id
-        ),
+        Err(error) if at_frontier && error.is::<KafkaError>() => {}
+        checked => checked?,
     }
     let partitions: Vec<u16> = (0..source.identity.partitions).collect();
     let batches = tools.warehouse.batches(source.number, &partitions).await?;

@@ -21,7 +21,7 @@ impl ConsumerLoop {
     ///
     /// A worker with a name keeps its partitions while it is away: nobody else would begin.
     pub(super) fn leave(&mut self, runtime: &Handle) -> anyhow::Result<()> {
-        if self.parts.has_name || self.tracks.ours().is_empty() || self.tracks.are_all_ours() {
+        if self.parts.has_name || self.tracks.are_all_ours() {
             return Ok(());
         }
         let left_at = Instant::now();

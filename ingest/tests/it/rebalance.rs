@@ -1,5 +1,5 @@
 //! Workers come and go, one every second, while messages flow: gracefully, or killed without a word. Totals stay exact.
-//! `REBALANCE_SECONDS=60` does so for a minute, and judges also how long a partition stands still where all leave
+//! `make rebalance` does so for a minute, and judges also how long a partition stands still where all leave
 //! gracefully.
 
 use crate::ledger;
@@ -110,6 +110,8 @@ async fn workers_that_come_and_go_every_second_change_no_total_and_hold_nobody_u
     );
     println!("the longest stop of one of {PARTITIONS} partitions: {stop:?}");
     load.is_counted(&room).await;
+    let (is_clean, said) = command(&room, &["verify", "--read-log"]);
+    assert!(is_clean && said.contains("0 differences"), "{said}");
     for mut worker in guests {
         assert!(worker.process.stop().success());
     }

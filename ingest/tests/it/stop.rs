@@ -73,6 +73,51 @@ async fn messages_deleted_before_they_were_read_stop_the_worker_until_the_loss_i
     assert_eq!(said.matches(&format!(" {} offsets", after.lost)).count(), 1, "{said}");
 }
 
+/// Its worker was killed between insert and touches; then Kafka deleted everything before it was read again.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_loss_what_had_reached_the_ledger_is_touched_and_counts() {
+    let room = Room::new(&Stack::shared(), "survivors").await;
+    let mut load = Load::default();
+    // All of them in one batch.
+    let slow = [("FAILPOINT", "after_insert:1"), ("BATCH_AGE_MAX", "3s"), ("BATCH_AGE_MAX_BEHIND", "3s")];
+    let mut worker = Worker::start(&room, &slow).await;
+    publish(&room, "calls", &load.more(1000)).await;
+    worker.process.says("fail point reached").await;
+    worker.process.wait();
+    let untouched = "SELECT count() FROM (SELECT org_id, toStartOfFifteenMinutes(occurred_at) AS quarter, \
+                     max(position) AS last FROM ai_calls GROUP BY org_id, quarter) AS held LEFT JOIN \
+                     (SELECT org_id, quarter, max(last_position) AS touch FROM touches GROUP BY org_id, quarter) AS told \
+                     USING (org_id, quarter) WHERE told.touch < held.last";
+    assert!(ledger::ask(&room, untouched).await > 0, "the worker was killed before it touched them");
+    let held = ledger::ask(&room, "SELECT uniqExact(position) FROM ai_calls WHERE partition = 2").await;
+    assert!(held > 0);
+    let mut cut = TopicPartitionList::new();
+    cut.add_partition_offset(&room.topic("calls"), 2, Offset::End).unwrap();
+    admin(&room).delete_records(&cut, &AdminOptions::new()).await.expect("deleted");
+
+    // The session of a killed worker has an end of its own.
+    let gone = eventually("the group to be empty", async || {
+        let mut worker = Worker::spawn(&room, &[]).await;
+        let words = last_words(&mut worker.process).await;
+        let advice =
+            words.split('`').find(|part| part.starts_with("ingest record-loss")).expect("what to do");
+        let arguments: Vec<&str> = advice.split(' ').skip(1).collect();
+        let (went_on, said) = command(&room, &arguments);
+        if went_on { Ok(said) } else { Err(said) }
+    })
+    .await;
+    assert!(gone.contains(&format!("{held} of these were in the ledger and count")), "{gone}");
+    let mut worker = Worker::start(&room, &[]).await;
+    let counts = ledger::settled(&room).await;
+    assert!(counts.lost > 0, "{counts:?}");
+    let rows = ledger::ask(&room, "SELECT uniqExact((partition, position)) FROM ai_calls").await;
+    assert_eq!(counts.rows, rows);
+    assert_eq!(ledger::ask(&room, untouched).await, 0);
+    let (is_clean, said) = command(&room, &["verify", "--read-log"]);
+    assert!(is_clean, "{said}");
+    assert!(worker.process.stop().success());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_ends_before_the_ledger_stops_the_worker_until_a_new_source_begins() {
     let room = Room::new(&Stack::shared(), "cut").await;

@@ -92,6 +92,12 @@ async fn damaged_batches_are_found() {
     assert_eq!(found(&room, &[]), ["ledger_rows"]);
     assert_eq!(found(&room, &["--read-log"]), ["batch_and_log_differ", "ledger_rows"]);
 
+    // As if a message had been given up that the log still has.
+    let room = room_with_calls("verifylost").await;
+    damage(&room, "ALTER TABLE batches UPDATE rerouted = rerouted - 1, lost = lost + 1 WHERE rerouted > 0")
+        .await;
+    assert_eq!(found(&room, &["--read-log"]), ["batch_and_log_differ"]);
+
     let room = room_with_calls("verifysum").await;
     damage(&room, "ALTER TABLE batches UPDATE empty_offsets = 1 WHERE partition = 3 AND ledger_rows > 5")
         .await;

@@ -7,6 +7,7 @@ use service::shutdown::Shutdown;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use system_tests::{eventually, seeded};
+use warehouse::calendar::Tz;
 
 const NOW_MS: i64 = 1_774_000_000_000;
 const DAY_MS: i64 = 86_400_000;
@@ -64,6 +65,31 @@ async fn damaged_rows_are_right_again_and_those_outside_the_selection_are_left_a
     let raised: Vec<(u32, String)> = world.warehouse().fetch_all("reading", query).await.unwrap();
     assert_eq!(raised.len(), 3);
     assert!(raised.iter().all(|(_, reason)| reason == "a test"));
+}
+
+/// A zone that an organisation had before: its days and months lie there still, and are used when it comes back.
+#[tokio::test]
+async fn damaged_rows_of_an_earlier_zone_do_not_come_back_with_it() {
+    let mut random = seeded("rollup_earlier_zone");
+    let mut world = World::new("rollup_earlier_zone", 2).await;
+    world.append(&random_calls(&mut random, 200, NOW_MS, 20 * DAY_MS), NOW_MS).await;
+    world.set_zone("acme", "Asia/Tokyo").await;
+    world.settle(&mut world.worker()).await;
+    world.set_zone("acme", "America/New_York").await;
+    world.settle(&mut world.worker()).await;
+    for table in TABLES {
+        world.run(&format!("ALTER TABLE {table} UPDATE calls = calls + 1 WHERE 1")).await;
+    }
+    let settings = settings(&world);
+    rebuild(&settings, &Selection::default(), "a test", &Shutdown::new(), &Progress::hidden()).await.unwrap();
+    for table in TABLES {
+        let rows = world.rows(table).await;
+        assert!(!rows.is_empty() && rows.iter().all(|row| row.generation == 1), "{table}");
+    }
+    world.set_zone("acme", "Asia/Tokyo").await;
+    world.settle(&mut world.worker()).await;
+    let zones = BTreeMap::from([("acme".to_owned(), Tz::Asia__Tokyo)]);
+    world.assert_complete(&zones, NOW_MS - 2_000).await;
 }
 
 #[tokio::test]
