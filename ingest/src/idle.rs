@@ -41,7 +41,7 @@ pub struct Watch {
     pub patience: Patience,
     /// What is said about Kafka.
     pub kafka: Component,
-    /// The wish to end.
+    /// When there is nothing to look at any more.
     pub shutdown: Shutdown,
 }
 

@@ -146,6 +146,8 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
         patience: patience("fold"),
         shutdown: shutdown.clone(),
     };
+    // Later than the wish to end: partitions are read on until others have begun, and idle ones are looked at.
+    let reading_ended = Shutdown::new();
     let watch = Watch {
         warehouse,
         cluster,
@@ -155,12 +157,15 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
         clock_tolerance: settings.idle.clock_tolerance.get(),
         patience: patience("idle"),
         kafka,
-        shutdown: shutdown.clone(),
+        shutdown: reading_ended.clone(),
     };
 
     let mut tasks = TaskSet::new(&shutdown, &health, settings.ops.shutdown_budget.get());
     let runtime = tokio::runtime::Handle::current();
-    tasks.spawn_blocking("consumer", move || reader.run(&runtime));
+    tasks.spawn_blocking("consumer", move || {
+        let _ended = reading_ended.trigger_on_drop();
+        reader.run(&runtime)
+    });
     let end = shutdown.clone();
     tasks.spawn("writer", async move {
         let written = writer.run(closed).await;

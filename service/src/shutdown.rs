@@ -4,7 +4,7 @@ use std::process;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The wish to end, shared by all tasks of a service. Cloning gives another handle to the same wish. Nothing about it is
 /// global: each test makes its own.
@@ -20,6 +20,11 @@ impl Shutdown {
     /// Asks everybody to finish and end. Asking again changes nothing.
     pub fn trigger(&self) {
         self.0.cancel();
+    }
+
+    /// Asks for the end when the guard is dropped, by whatever way.
+    pub fn trigger_on_drop(self) -> DropGuard {
+        self.0.drop_guard()
     }
 
     /// Whether the end was asked for.

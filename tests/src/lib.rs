@@ -31,7 +31,7 @@ pub use room::{PARTITIONS, Room};
 pub use seeded::seeded;
 pub use shrinking::Shrinking;
 pub use stack::{Component, Stack};
-pub use topic::{Letter, Topic};
+pub use topic::{AppendTimes, EarliestBehind, Letter, Topic};
 
 /// The root of the repository.
 pub fn repository() -> std::path::PathBuf {

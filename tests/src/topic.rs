@@ -34,6 +34,48 @@ pub struct Topic {
     pub next: Vec<i64>,
 }
 
+/// When the broker took each message of each partition.
+#[derive(Debug, Default)]
+pub struct AppendTimes(BTreeMap<i32, Vec<i64>>);
+
+/// For each offset of each partition the earliest append time of its message and all behind it.
+pub struct EarliestBehind(BTreeMap<i32, Vec<i64>>);
+
+impl AppendTimes {
+    /// Takes note of the next message of a partition.
+    pub fn note(&mut self, letter: &Letter) {
+        self.0.entry(letter.partition).or_default().push(letter.appended_at_ms);
+    }
+
+    /// Makes questions cheap.
+    pub fn earliest_behind(&self) -> EarliestBehind {
+        let mut earliest = self.0.clone();
+        for times in earliest.values_mut() {
+            for at in (1..times.len()).rev() {
+                times[at - 1] = times[at - 1].min(times[at]);
+            }
+        }
+        EarliestBehind(earliest)
+    }
+}
+
+impl EarliestBehind {
+    /// Proves that an answer of an organisation at a position leaves out nothing that the broker took before an instant.
+    ///
+    /// # Panics
+    /// If it does.
+    pub fn nothing_is_left_out(&self, org: &str, position: u64, complete_through_ms: i64) {
+        let partition = proto::partition_of(org.as_bytes(), crate::PARTITIONS) as i32;
+        let next = proto::Position::from_u64(position).next_offset() as usize;
+        if let Some(earliest) = self.0.get(&partition).and_then(|times| times.get(next)) {
+            assert!(
+                *earliest >= complete_through_ms,
+                "{org} at {position}: complete through {complete_through_ms}, and one of {earliest} is left out"
+            );
+        }
+    }
+}
+
 impl Topic {
     /// From its start.
     pub fn new(brokers: &str, name: String, partitions: u32) -> Self {

@@ -8,7 +8,7 @@ use proto::topics::headers;
 use proto::wire::AiCall;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
-use system_tests::{FirstWrites, Letter, PARTITIONS, Sums, Told, Winner, date_of};
+use system_tests::{AppendTimes, FirstWrites, Letter, PARTITIONS, Sums, Told, Winner, date_of};
 
 /// The number of the only source of calls.
 const SOURCE: u64 = 1;
@@ -30,6 +30,8 @@ pub struct Truth {
     pub later: BTreeMap<String, BTreeMap<(i32, i64), Told>>,
     /// How many messages in the partition of their organisation say the same, by [`imprint`].
     pub told: HashMap<u64, u64>,
+    /// When the broker took each message.
+    pub appended: AppendTimes,
     /// Every key of a poisonous message.
     pub poison_keys: HashSet<String>,
 }
@@ -41,6 +43,7 @@ impl Truth {
     /// If it is none that the copilots or ingest can have published.
     pub fn note(&mut self, flow: &Flow, letter: Letter) {
         let place = (letter.partition, letter.offset);
+        self.appended.note(&letter);
         if let Some(poison) = flow.poison_of_key(&letter.key) {
             assert_eq!(letter.payload, poison.payload, "the payload of {}", letter.key);
             self.poison_keys.insert(letter.key);

@@ -44,11 +44,16 @@ impl Witness {
     /// If an answer was wrong.
     pub fn judge(&self, truth: &Truth) -> usize {
         let heard = std::mem::take(&mut *self.lock());
+        let behind = truth.appended.earliest_behind();
         for Answer { org, said } in &heard {
             // The zone may not have been known yet; whatever days it meant, it says when they began and ended.
             let span = ["from", "to"].map(|edge| instant_ms(&said["period"][edge]));
             let sums = truth.sums(org, (span[0], span[1]), position_of(said));
             assert_eq!(said_sums(&said["totals"]), sums.json(), "{org}: {said}");
+            // Nothing is said of what Kafka took before, as long as nothing is known of it.
+            if said["complete_through"].is_string() {
+                behind.nothing_is_left_out(org, position_of(said), instant_ms(&said["complete_through"]));
+            }
         }
         heard.len()
     }

@@ -8,6 +8,7 @@ mod comparison;
 mod content;
 mod letters;
 mod log;
+mod promises;
 mod proof;
 mod slice;
 mod told;

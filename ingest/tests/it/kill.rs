@@ -19,7 +19,7 @@ async fn killed_at(point: &str) {
     worker.ready().await;
     publish(&room, "calls", &load.more(500)).await;
     worker.process.kill();
-    // The first batch after a start, then one in the middle, then one after it was frozen in between.
+    // The first batch after a start, then later ones.
     for hit in ["1", "3", "2"] {
         let armed = format!("{point}:{hit}");
         let mut worker = Worker::spawn(&room, &[SMALL, SAME, ("FAILPOINT", &armed)]).await;

@@ -1,6 +1,7 @@
 //! Partitions that the group takes from a worker, or that a worker leaves: they are read on until another worker has
 //! begun.
 
+use crate::ledger;
 use crate::worker::Worker;
 use ingest::kafka::group_consumer;
 use ingest::rebalance::{Change, GroupContext};
@@ -12,7 +13,7 @@ use service::settings::load;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use system_tests::{Room, Stack, call};
+use system_tests::{Room, Stack, call, eventually};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -125,6 +126,7 @@ async fn a_worker_that_is_told_to_end_reads_on_while_nobody_has_begun() {
     let sleeper = Sleeper::join(&room).await;
     worker.process.says("revoked: calls/").await;
     worker.process.says("nobody has begun to read it").await;
+    let told_at_ms = service::clock::now_ms();
     worker.process.signal(Signal::TERM);
     worker.process.says("SIGTERM").await;
     let read: Vec<u16> = (0..4).filter(|number| !worker.process.has_said(&lost(*number))).collect();
@@ -138,6 +140,18 @@ async fn a_worker_that_is_told_to_end_reads_on_while_nobody_has_begun() {
     assert!(!calls.is_empty());
     room.publish_calls(&calls).await;
     room.ledger_holds(calls.len() as u64).await;
+    // And idle partitions are looked at: "everything received by then is counted" moves on.
+    eventually("a sign of life after the worker was told to end", async || {
+        let numbers = read.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let sql = format!(
+            "SELECT toUInt64(min(at)) FROM (SELECT toUnixTimestamp64Milli(max(appended_at)) AS at FROM batches \
+             WHERE partition IN ({numbers}) AND bitShiftRight(from_position, 48) = 1 GROUP BY partition)"
+        );
+        let until_ms = ledger::ask(&room, &sql).await as i64;
+        if until_ms > told_at_ms + 500 { Ok(()) } else { Err(format!("{until_ms}, told at {told_at_ms}")) }
+    })
+    .await;
+    assert!(!worker.process.has_ended());
     assert!(worker.process.wait().success());
     sleeper.leave().await;
 }

@@ -74,5 +74,6 @@ async fn a_client_that_does_not_find_back_into_the_group_is_replaced() {
     publish(&room, "calls", &load.more(1000)).await;
     load.is_counted(&room).await;
     worker.ready().await;
+    assert_eq!(worker.metric("ingest_clients_renewed_total", "").await, 1);
     assert!(worker.process.stop().success());
 }

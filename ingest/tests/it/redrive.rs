@@ -116,3 +116,21 @@ async fn a_message_that_is_put_back_keeps_what_its_producer_wrote_and_says_where
     assert!(header(headers::ORIGIN_TOPIC).is_empty() && header(headers::REASON).is_empty());
     assert_eq!(back.key, Some(b"acme".to_vec()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_by_partition_and_a_limit_take_what_they_say() {
+    let (room, _ingest) = with_dead_letters("redrivefilter").await;
+    let all = dead_letters(&room, &[]);
+    assert_eq!(dead_letters(&room, &["--limit", "2"]).len(), 2);
+    let (mut listed, mut would_go) = (0, 0);
+    for number in 0..PARTITIONS {
+        let filter = number.to_string();
+        let letters = dead_letters(&room, &["--partition", &filter]);
+        assert!(letters.iter().all(|letter| letter.origin_partition == number as i32), "{letters:?}");
+        listed += letters.len();
+        let said = redrive(&room, &["--dry-run", "--partition", &filter]);
+        let count = said[0].strip_suffix(" would be put back").expect("a count");
+        would_go += count.parse::<usize>().expect("a number");
+    }
+    assert_eq!((listed, would_go), (all.len(), 3));
+}

@@ -92,6 +92,13 @@ async fn damaged_batches_are_found() {
     assert_eq!(found(&room, &[]), ["ledger_rows"]);
     assert_eq!(found(&room, &["--read-log"]), ["batch_and_log_differ", "ledger_rows"]);
 
+    // As if all that came within the next hour had been counted. A changed time is a newer version of its row.
+    let room = room_with_calls("verifytime").await;
+    let later = "INSERT INTO batches SELECT * REPLACE (appended_at + INTERVAL 1 HOUR AS appended_at) FROM batches \
+                 WHERE partition = 1 AND from_position < to_position ORDER BY to_position LIMIT 1";
+    damage(&room, later).await;
+    assert_eq!(found(&room, &["--read-log"]), ["complete_too_early"]);
+
     // As if a message had been given up that the log still has.
     let room = room_with_calls("verifylost").await;
     damage(&room, "ALTER TABLE batches UPDATE rerouted = rerouted - 1, lost = lost + 1 WHERE rerouted > 0")

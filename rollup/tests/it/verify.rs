@@ -29,22 +29,26 @@ impl Write for Paper {
     }
 }
 
-/// Counts, and the kinds of differences, each once.
-async fn verified(warehouse: &Warehouse, selection: &Selection) -> (Summary, Vec<String>) {
+/// Counts, and the differences.
+async fn reported(warehouse: &Warehouse, selection: &Selection) -> (Summary, Vec<serde_json::Value>) {
     let paper = Paper::default();
     let report = Report::new(paper.clone(), true, |print| print());
     let summary = verify(warehouse, selection, &Shutdown::new(), report, &Progress::hidden()).await.unwrap();
     let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
-    let mut kinds: Vec<String> = text
-        .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
-        .filter_map(|line| line["kind"].as_str().map(str::to_owned))
-        .collect();
-    kinds.sort_unstable();
-    kinds.dedup();
     if summary.differences > 0 {
         println!("{text}");
     }
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    (summary, lines.filter(|line| line["kind"].is_string()).collect())
+}
+
+/// Counts, and the kinds of differences, each once.
+async fn verified(warehouse: &Warehouse, selection: &Selection) -> (Summary, Vec<String>) {
+    let (summary, differences) = reported(warehouse, selection).await;
+    let mut kinds: Vec<String> =
+        differences.iter().filter_map(|line| line["kind"].as_str().map(str::to_owned)).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
     (summary, kinds)
 }
 
@@ -87,6 +91,25 @@ async fn where_nothing_is_wrong_nothing_is_found() {
     };
     let (days, kinds) = verified(world.warehouse(), &of_days).await;
     assert!(kinds.is_empty() && days.ledger_rows > 50 && days.ledger_rows < 600, "{days:?} {kinds:?}");
+}
+
+#[tokio::test]
+async fn a_difference_says_where_it_is_what_should_be_there_and_what_is() {
+    let world = world("rollup_verify_words").await;
+    let month = world.rows("usage_monthly").await.into_iter().find(|row| row.org_id == "globex").unwrap();
+    let of_it = format!("org_id = 'globex' AND toUInt32(starts_at) = {}", month.starts_at);
+    world.run(&format!("ALTER TABLE usage_monthly UPDATE calls = calls + 1 WHERE {of_it}")).await;
+    let (_, differences) = reported(world.warehouse(), &Selection::default()).await;
+    assert_eq!(differences.len(), 1, "{differences:?}");
+    let says = |field: &str, text: &str| {
+        let said = differences[0][field].as_str().unwrap();
+        assert!(said.contains(text), "{field}: {said:?} without {text:?}");
+    };
+    let start = chrono::DateTime::from_timestamp(i64::from(month.starts_at), 0).unwrap();
+    says("place", "globex");
+    says("place", &start.format("%Y-%m-%dT%H:%MZ").to_string());
+    says("expected", &format!("{} calls", month.calls));
+    says("found", &format!("{} calls", month.calls + 1));
 }
 
 #[tokio::test]

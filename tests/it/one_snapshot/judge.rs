@@ -10,15 +10,16 @@ use proto::{Amount, Position};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use system_tests::{
-    FirstWrites, PARTITIONS, Room, Sums, Topic, Winner, date_of, position_of, row, said_by_name, said_sums,
+    AppendTimes, FirstWrites, PARTITIONS, Room, Sums, Topic, Winner, date_of, position_of, row, said_by_name,
+    said_sums,
 };
 
 /// Reads the topic and judges.
 pub struct Judge {
     topic: Topic,
     pub truth: FirstWrites,
-    /// When the broker took each message, by partition and offset.
-    appended_ms: Vec<Vec<i64>>,
+    appended: AppendTimes,
+    messages: usize,
 }
 
 /// The number of the only source of calls.
@@ -30,15 +31,17 @@ impl Judge {
         Self {
             topic: Topic::new(room.brokers(), room.topic("calls"), PARTITIONS),
             truth: FirstWrites::default(),
-            appended_ms: vec![Vec::new(); PARTITIONS as usize],
+            appended: AppendTimes::default(),
+            messages: 0,
         }
     }
 
     /// Takes note of all that was published meanwhile.
     pub fn read_on(&mut self) {
-        let (truth, appended_ms) = (&mut self.truth, &mut self.appended_ms);
+        let (truth, appended, messages) = (&mut self.truth, &mut self.appended, &mut self.messages);
         let read = self.topic.read_on(|letter| {
-            appended_ms[letter.partition as usize].push(letter.appended_at_ms);
+            appended.note(&letter);
+            *messages += 1;
             let payload = letter.payload.expect("a call has a payload");
             let call = <AiCall as prost::Message>::decode(payload.as_slice()).expect("a call is one");
             let position = Position::of_message(SOURCE, letter.offset).expect("a position");
@@ -50,7 +53,7 @@ impl Judge {
 
     /// Messages that were read so far.
     pub fn messages(&self) -> usize {
-        self.appended_ms.iter().map(Vec::len).sum()
+        self.messages
     }
 
     /// Judges the answers to one question. Returns how many calls it has.
@@ -113,25 +116,11 @@ impl Judge {
     /// # Panics
     /// If one lied.
     pub fn nothing_is_left_out(&self, all: &[Fresh]) {
-        let earliest_behind: Vec<Vec<i64>> = self.appended_ms.iter().map(|ms| earliest_behind(ms)).collect();
+        let behind = self.appended.earliest_behind();
         for fresh in all {
-            let partition = proto::partition_of(fresh.org.as_bytes(), PARTITIONS) as usize;
-            let next = Position::from_u64(fresh.position).next_offset() as usize;
-            if let Some(appended_ms) = earliest_behind[partition].get(next) {
-                let through = fresh.complete_through_ms;
-                assert!(*appended_ms >= through, "one of {appended_ms} is left out: {fresh:?}");
-            }
+            behind.nothing_is_left_out(fresh.org, fresh.position, fresh.complete_through_ms);
         }
     }
-}
-
-/// For each offset the earliest append time of its message and all behind it.
-fn earliest_behind(appended_ms: &[i64]) -> Vec<i64> {
-    let mut earliest = appended_ms.to_vec();
-    for at in (1..earliest.len()).rev() {
-        earliest[at - 1] = earliest[at - 1].min(earliest[at]);
-    }
-    earliest
 }
 
 /// Every option has the calls that all other filters keep, and what was chosen is there.

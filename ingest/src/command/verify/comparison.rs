@@ -12,6 +12,7 @@ use crate::command::Tools;
 use crate::command::reading::Spans;
 use crate::source::{Source, all_bounds};
 use proto::Position;
+use std::sync::Arc;
 use warehouse::LedgerRow;
 
 /// Offsets compared at once by their counts: 32 MB.
@@ -32,6 +33,7 @@ pub struct Comparison<'a> {
     /// Offsets of each partition at once.
     size: i64,
     marks: Marks,
+    broken_promises: u64,
     /// Progress through the log and through the ledger.
     log_told: Option<Told>,
     told: Told,
@@ -59,10 +61,12 @@ impl<'a> Comparison<'a> {
                 settings: tools.settings.kafka.clone(),
                 topic: source.identity.topic.clone(),
                 partitions: source.identity.partitions,
+                promises: Arc::new(partitions.iter().map(|partition| partition.promises.clone()).collect()),
             },
             reads_log: args.read_log,
             size: (i64::from(at_once) / i64::try_from(partitions.len().max(1)).unwrap_or(i64::MAX)).max(1),
             marks: Marks::default(),
+            broken_promises: 0,
             log_told: Some(Told::new("messages read:", offsets.unsigned_abs())),
             told: Told::new("ledger rows compared:", rows),
         }
@@ -114,7 +118,7 @@ impl<'a> Comparison<'a> {
 
     /// Says how far back contents could be compared, and prints what differs over all.
     pub fn finish(self) -> u64 {
-        let mut differences = 0;
+        let mut differences = self.broken_promises;
         for (number, offset) in self.marks.missing() {
             differences += super::print(number, &[never_arrived(offset)]);
         }
@@ -152,11 +156,14 @@ impl<'a> Comparison<'a> {
         let (log, mut marks) = (self.log.clone(), std::mem::take(&mut self.marks));
         let mut told = self.log_told.take().unwrap_or_else(|| Told::new("messages read:", 0));
         let filled = tokio::task::spawn_blocking(move || {
-            log.fill(&spans, &mut slices, &mut marks, &is_whole, &mut told)?;
-            anyhow::Ok((slices, marks, told))
+            let broken = log.fill(&spans, &mut slices, &mut marks, &is_whole, &mut told)?;
+            anyhow::Ok((slices, marks, told, broken))
         });
-        let (slices, marks, told) = filled.await??;
+        let (slices, marks, told, broken) = filled.await??;
         (self.marks, self.log_told) = (marks, Some(told));
+        for (number, difference) in broken {
+            self.broken_promises += super::print(number, &[difference]);
+        }
         Ok(slices)
     }
 

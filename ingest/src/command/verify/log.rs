@@ -1,6 +1,7 @@
 //! What the log of the calls holds, offset by offset, as the worker would judge it.
 
 use super::content::{self, Content, PARTS, Parts};
+use super::promises::Promises;
 use super::proof::Difference;
 use super::slice::{End, Slice};
 use super::told::Told;
@@ -9,10 +10,12 @@ use crate::command::reading::{self, Spans};
 use crate::forward::{message_bytes, origin_in};
 use crate::headers::{RawHeader, headers_of};
 use crate::settings::KafkaSettings;
+use chrono::{DateTime, SecondsFormat};
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// Where the messages are.
 #[derive(Clone)]
@@ -23,6 +26,8 @@ pub struct Log {
     pub topic: String,
     /// Number of its partitions.
     pub partitions: u16,
+    /// What the batches say of each partition's time.
+    pub promises: Arc<Vec<Promises>>,
 }
 
 /// Messages that were sent on, and the messages in their right partitions that say so. They come in any order; what has
@@ -65,7 +70,8 @@ pub enum Suspect {
 pub type Suspects = BTreeMap<(u16, i64), Vec<Suspect>>;
 
 impl Log {
-    /// Reads these offsets into their slices. `is_whole` tells the partitions of which nothing is gone. Blocks.
+    /// Reads these offsets into their slices. `is_whole` tells the partitions of which nothing is gone. Returns the first
+    /// message of each partition that breaks a promise. Blocks.
     pub fn fill(
         &self,
         spans: &Spans,
@@ -73,10 +79,14 @@ impl Log {
         marks: &mut Marks,
         is_whole: &[bool],
         told: &mut Told,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<BTreeMap<u16, Difference>> {
+        let mut broken = BTreeMap::new();
         reading::read(&self.settings, &self.topic, spans, |message| {
             told.step();
             let (number, offset) = (message.partition() as u16, message.offset());
+            if let Some(difference) = self.broken_promise(message) {
+                broken.entry(number).or_insert(difference);
+            }
             let all = headers_of(message);
             if let Some(from) = content::sent_from(&all, &self.topic) {
                 marks.arrived(from);
@@ -98,7 +108,20 @@ impl Log {
                 marks.is_rerouted(number, offset);
             }
             Ok(ControlFlow::Continue(()))
-        })
+        })?;
+        Ok(broken)
+    }
+
+    fn broken_promise(&self, message: &BorrowedMessage<'_>) -> Option<Difference> {
+        let (offset, appended_at_ms) = (message.offset(), appended_at_ms(message)?);
+        let promises = self.promises.get(usize::try_from(message.partition()).ok()?)?;
+        let until_ms = promises.broken_by(offset, appended_at_ms)?;
+        let text = format!(
+            "offset {offset}, appended at {}: batches before it say that everything before {} is counted",
+            described(appended_at_ms),
+            described(until_ms)
+        );
+        Some(Difference::new("complete_too_early", text))
     }
 
     /// Reads the messages of suspects once more, and names what differs. Blocks.
@@ -128,15 +151,24 @@ impl Log {
         let incoming = Incoming {
             payload: message.payload(),
             bytes: message_bytes(message, all),
-            appended_at_ms: match message.timestamp() {
-                Timestamp::LogAppendTime(unix_ms) => Some(unix_ms),
-                Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
-            },
+            appended_at_ms: appended_at_ms(message),
             partition: message.partition() as u16,
             origin: origin_in(all, message.topic()),
         };
         classify_call(incoming, self.partitions)
     }
+}
+
+fn appended_at_ms(message: &BorrowedMessage<'_>) -> Option<i64> {
+    match message.timestamp() {
+        Timestamp::LogAppendTime(unix_ms) => Some(unix_ms),
+        Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
+    }
+}
+
+fn described(unix_ms: i64) -> String {
+    DateTime::from_timestamp_millis(unix_ms)
+        .map_or_else(|| unix_ms.to_string(), |instant| instant.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
 fn explained(

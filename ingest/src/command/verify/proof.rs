@@ -2,6 +2,7 @@
 
 use super::letters::Letters;
 use super::log::{Suspect, Suspects};
+use super::promises::Promises;
 use super::slice::{End, Slice};
 use crate::cluster::LogBounds;
 use proto::Position;
@@ -32,6 +33,8 @@ pub struct Partition {
     pub start: Position,
     /// How far the batches cover it.
     pub frontier: Position,
+    /// What they say of time.
+    pub promises: Promises,
 }
 
 /// The sums of the chain of a partition.
@@ -70,7 +73,7 @@ impl Partition {
             );
             found.push(Difference::new("deleted_unread", text));
         }
-        (Self { chain: chain(start, rows), start, frontier }, found)
+        (Self { chain: chain(start, rows), start, frontier, promises: Promises::of(rows) }, found)
     }
 
     /// The sums of the chain.
