@@ -35,7 +35,7 @@ rebalance: ## workers come and go every second under load, and no partition stan
 snapshots: ## many filters at random snapshots while calls pour in, and late calls: SEED=… FILTERS=500 RATE=5000 AGE_MS=1000
 	SNAPSHOT_SEED=$(SEED) SNAPSHOT_FILTERS=$(or $(FILTERS),500) SNAPSHOT_RATE=$(or $(RATE),5000) \
 	  SNAPSHOT_AGE_MS=$(or $(AGE_MS),1000) LATE_MS=$(or $(AGE_MS),1000) \
-	  tests/run -- -p system-tests --test it -- one_snapshot late_call --nocapture
+	  tests/run -- -p system-tests --test it -- --test-threads=1 late_call one_snapshot --nocapture
 
 screenshots: ## the pictures of the README, from the pages of the running demo
 	tests/pages/run screenshots
