@@ -10,7 +10,7 @@ use rdkafka::Message;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::Timestamp;
+use rdkafka::message::{BorrowedMessage, Timestamp};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -159,10 +159,7 @@ impl Cluster {
         while !waiting.is_empty() {
             let (partition, found) = match consumer.poll(Duration::from_millis(20)) {
                 Some(Ok(message)) => {
-                    let time = match message.timestamp() {
-                        Timestamp::LogAppendTime(unix_ms) => Some(unix_ms),
-                        Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
-                    };
+                    let time = appended_at_ms(&message);
                     (message.partition(), time.map(|time| (message.offset(), time)))
                 }
                 // Nothing but offsets without a message up to the end.
@@ -188,6 +185,14 @@ impl Cluster {
     pub fn group_members(&self, group: &str) -> KafkaResult<usize> {
         let groups = self.client().client().fetch_group_list(Some(group), self.timeout)?;
         Ok(groups.groups().iter().map(|group| group.members().len()).sum())
+    }
+}
+
+/// When the broker appended a message, in Unix milliseconds; `None` where the time is its producer's.
+pub fn appended_at_ms(message: &BorrowedMessage<'_>) -> Option<i64> {
+    match message.timestamp() {
+        Timestamp::LogAppendTime(unix_ms) => Some(unix_ms),
+        Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
     }
 }
 

@@ -86,11 +86,8 @@ impl GroupClient {
             return;
         }
         let committed = self.list(next_offsets).and_then(|list| {
-            for partition in next_offsets.iter().map(|(partition, _)| *partition) {
-                let topic = self.topics.get(&partition.kind).map_or("", String::as_str);
-                if let Some(mut element) = list.find_partition(topic, i32::from(partition.number)) {
-                    element.set_metadata(&*self.name);
-                }
+            for mut element in list.elements() {
+                element.set_metadata(&*self.name);
             }
             self.current().commit(&list, CommitMode::Async)
         });

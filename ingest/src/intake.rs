@@ -2,12 +2,13 @@
 
 use crate::batch::{Batch, Run};
 use crate::classify::{Fate, Incoming, Refusal, classify_call, classify_directory_change};
+use crate::cluster::appended_at_ms;
 use crate::forward::{Forward, message_bytes, origin_in};
 use crate::headers::headers_of;
 use crate::topic::Kind;
 use proto::Position;
 use rdkafka::Message;
-use rdkafka::message::{BorrowedMessage, Timestamp};
+use rdkafka::message::BorrowedMessage;
 
 /// Gives a message its end, and counts it in `run`.
 pub fn take(
@@ -17,10 +18,7 @@ pub fn take(
     position: Position,
     partitions: u16,
 ) {
-    let appended_at_ms = match message.timestamp() {
-        Timestamp::LogAppendTime(unix_ms) => Some(unix_ms),
-        Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
-    };
+    let appended_at_ms = appended_at_ms(message);
     run.appended_at_ms = run.appended_at_ms.max(appended_at_ms.unwrap_or(0));
     let refusal = match run.partition.kind {
         Kind::Calls => take_call(batch, run, message, position, partitions, appended_at_ms),

@@ -114,7 +114,7 @@ pub enum MustStop {
 }
 
 /// An instant as people read it; its number where it is none.
-fn instant(unix_ms: i64) -> String {
+pub fn instant(unix_ms: i64) -> String {
     chrono::DateTime::from_timestamp_millis(unix_ms).map_or_else(
         || unix_ms.to_string(),
         |instant| instant.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),

@@ -6,8 +6,9 @@
 //! here too, because a reader that forgot them would let a later message win when the stream runs backwards.
 //!
 //! SQL that must deduplicate inside a statement (`WHERE position <= A … ORDER BY key LIMIT 1 BY identity`) follows the
-//! same rule; scenarios on the real engine hold it to a naive reading (`query-api/tests/it/answers.rs`). Whatever else narrows the rows, a member or a model, comes after it:
-//! otherwise a conflict would count where the first write does not match.
+//! same rule; scenarios on the real engine hold it to a naive reading (`query-api/tests/it/answers.rs`). Whatever else
+//! narrows the rows, a member or a model, comes after it: otherwise a conflict would count where the first write does
+//! not match.
 
 use proto::Position;
 

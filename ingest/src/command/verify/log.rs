@@ -6,13 +6,14 @@ use super::proof::Difference;
 use super::slice::{End, Slice};
 use super::told::Told;
 use crate::classify::{Fate, Incoming, classify_call};
+use crate::cluster::appended_at_ms;
 use crate::command::reading::{self, Spans};
 use crate::forward::{message_bytes, origin_in};
 use crate::headers::{RawHeader, headers_of};
+use crate::must_stop::instant;
 use crate::settings::KafkaSettings;
-use chrono::{DateTime, SecondsFormat};
 use rdkafka::Message;
-use rdkafka::message::{BorrowedMessage, Timestamp};
+use rdkafka::message::BorrowedMessage;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -118,8 +119,8 @@ impl Log {
         let until_ms = promises.broken_by(offset, appended_at_ms)?;
         let text = format!(
             "offset {offset}, appended at {}: batches before it say that everything before {} is counted",
-            described(appended_at_ms),
-            described(until_ms)
+            instant(appended_at_ms),
+            instant(until_ms)
         );
         Some(Difference::new("complete_too_early", text))
     }
@@ -157,18 +158,6 @@ impl Log {
         };
         classify_call(incoming, self.partitions)
     }
-}
-
-fn appended_at_ms(message: &BorrowedMessage<'_>) -> Option<i64> {
-    match message.timestamp() {
-        Timestamp::LogAppendTime(unix_ms) => Some(unix_ms),
-        Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
-    }
-}
-
-fn described(unix_ms: i64) -> String {
-    DateTime::from_timestamp_millis(unix_ms)
-        .map_or_else(|| unix_ms.to_string(), |instant| instant.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
 fn explained(
