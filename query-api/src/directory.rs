@@ -3,7 +3,7 @@
 use crate::labels::UNKNOWN_USER;
 use crate::queries;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use utoipa::ToSchema;
 use warehouse::{MemberRow, Warehouse, WarehouseError};
 
@@ -37,15 +37,21 @@ impl Directory {
         Self::read(warehouse, org_id, true, &[]).await
     }
 
-    /// Some members of an organisation.
+    /// Some members of an organisation; an id may be given more than once.
     ///
     /// # Errors
     /// ClickHouse's.
-    pub async fn of(warehouse: &Warehouse, org_id: &str, ids: &[&str]) -> Result<Self, WarehouseError> {
+    pub async fn of(
+        warehouse: &Warehouse,
+        org_id: &str,
+        ids: impl IntoIterator<Item = &str>,
+    ) -> Result<Self, WarehouseError> {
+        // Many calls of a page are of the same few members.
+        let ids: Vec<&str> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         if ids.is_empty() {
             return Ok(Self::default());
         }
-        Self::read(warehouse, org_id, false, ids).await
+        Self::read(warehouse, org_id, false, &ids).await
     }
 
     /// The person behind an id.

@@ -115,9 +115,9 @@ impl Told {
     }
 
     /// Everybody whom the messages name.
-    pub fn members(&self) -> Vec<&str> {
+    pub fn members(&self) -> impl Iterator<Item = &str> {
         let later = self.conflicts.iter().map(|message| message.member.as_str());
-        std::iter::once(self.first.member.as_str()).chain(later).collect()
+        std::iter::once(self.first.member.as_str()).chain(later)
     }
 }
 

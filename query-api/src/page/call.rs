@@ -124,8 +124,8 @@ async fn view(
         }
     })
     .await?;
-    let members = told.as_ref().map(Told::members).unwrap_or_default();
-    let names = Directory::of(&app.warehouse, &viewer.org_id, &members).await?;
+    let members = told.iter().flat_map(Told::members);
+    let names = Directory::of(&app.warehouse, &viewer.org_id, members).await?;
     let organisation = &snapshot.organisation.display_name;
     let frame =
         Frame::of(app, viewer, organisation, Tab::Audit, "Audit – A call", theme, &uri.to_string()).await?;

@@ -73,8 +73,8 @@ pub async fn get(State(app): State<App>, viewer: Viewer, uri: Uri) -> Result<Jso
         Ok((period, ask::anomalies(&reader, period.span, place, conflicts_only, limit).await?))
     })
     .await?;
-    let ids: Vec<&str> = found.calls.iter().flat_map(Told::members).collect();
-    let names = Directory::of(&app.warehouse, &viewer.org_id, &ids).await?;
+    let members = found.calls.iter().flat_map(Told::members);
+    let names = Directory::of(&app.warehouse, &viewer.org_id, members).await?;
     Ok(Json(AnomaliesAnswer {
         snapshot: SnapshotFields::of(&snapshot),
         period: period.into(),

@@ -84,7 +84,7 @@ pub async fn get(
     })
     .await?;
     let told = told.ok_or_else(no_such_call)?;
-    let names = Directory::of(&app.warehouse, &viewer.org_id, &told.members()).await?;
+    let names = Directory::of(&app.warehouse, &viewer.org_id, told.members()).await?;
     Ok(Json(CallAnswer {
         snapshot: SnapshotFields::of(&snapshot),
         call: CallFields::of(&LogRow::from(&told.first), &names),

@@ -56,8 +56,8 @@ pub async fn get(State(app): State<App>, viewer: Viewer, uri: Uri) -> Result<Jso
         Ok((period, page))
     })
     .await?;
-    let ids: Vec<&str> = page.rows.iter().map(|row| row.member.as_str()).collect();
-    let names = Directory::of(&app.warehouse, &viewer.org_id, &ids).await?;
+    let members = page.rows.iter().map(|row| row.member.as_str());
+    let names = Directory::of(&app.warehouse, &viewer.org_id, members).await?;
     let last = page.rows.last().map(|row| row.id.to_string());
     Ok(Json(CallsAnswer {
         snapshot: SnapshotFields::of(&snapshot),

@@ -4,7 +4,7 @@ use super::question::Question;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use serde_json::Value;
-use system_tests::Client;
+use system_tests::{Client, row};
 
 /// What was said.
 pub struct Answers {
@@ -12,10 +12,11 @@ pub struct Answers {
     pub cards: Value,
     pub breakdowns: Value,
     pub options: Value,
-    /// The rows of all pages, one behind the other.
-    pub log: Vec<Value>,
+    /// The rows of all pages, one behind the other, in the words of [`row`].
+    pub log: Vec<String>,
     pub pages: usize,
-    pub csv: String,
+    /// The rows of the file, in the same words.
+    pub csv: Vec<String>,
 }
 
 /// Calls of a page: the most there may be, and few, so that short logs have many pages, too.
@@ -49,12 +50,12 @@ impl Answers {
                 "a page of {}",
                 rows.len()
             );
-            log.extend(rows);
+            log.extend(rows.iter().map(row::of_log));
             pages += 1;
             let Some(next) = next else { break };
             after = format!("&after={next}");
         }
-        let csv = client.text(&question.path("export.csv")).await.expect("a file");
+        let csv = row::of_csv(&client.text(&question.path("export.csv")).await.expect("a file"));
         let options = ask(format!("{}&limit=1000", question.path("filters"))).await;
         let cards = ask(format!("/v1/orgs/{}/summary?as_of={}", question.org, question.as_of)).await;
         Self { question, cards, breakdowns, options, log, pages, csv }

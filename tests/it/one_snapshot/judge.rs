@@ -4,71 +4,89 @@
 use super::answers::Answers;
 use super::question::{BYOK, MEMBER, MODEL, Question, REASON};
 use super::snapshots::Fresh;
+use super::stream::ORGS;
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono_tz::Tz;
 use proto::wire::AiCall;
 use proto::{Amount, Position};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 use system_tests::{
     AppendTimes, FirstWrites, PARTITIONS, Room, Sums, Topic, Winner, date_of, position_of, row, said_by_name,
     said_sums,
 };
 
-/// Reads the topic and judges.
+/// What the topic holds, and what follows from it.
 pub struct Judge {
-    topic: Topic,
     pub truth: FirstWrites,
+    /// On which day of its organisation each call that counts happened, in the order of these calls.
+    days: BTreeMap<&'static str, Vec<NaiveDate>>,
     appended: AppendTimes,
     messages: usize,
 }
+
+/// A call that counts, and its day.
+type Dated<'a> = (&'a Winner, NaiveDate);
 
 /// The number of the only source of calls.
 const SOURCE: u16 = 1;
 
 impl Judge {
-    /// Somebody who knows nothing yet.
-    pub fn new(room: &Room) -> Self {
-        Self {
-            topic: Topic::new(room.brokers(), room.topic("calls"), PARTITIONS),
-            truth: FirstWrites::default(),
-            appended: AppendTimes::default(),
-            messages: 0,
-        }
-    }
-
-    /// Takes note of all that was published meanwhile.
-    pub fn read_on(&mut self) {
-        let (truth, appended, messages) = (&mut self.truth, &mut self.appended, &mut self.messages);
-        let read = self.topic.read_on(|letter| {
+    /// Reads all that was published, some 1,000 bytes of memory a call.
+    pub fn of(room: &Room) -> Self {
+        let (mut truth, mut appended, mut messages) = (FirstWrites::default(), AppendTimes::default(), 0);
+        let read = Topic::new(room.brokers(), room.topic("calls"), PARTITIONS).read_on(|letter| {
             appended.note(&letter);
-            *messages += 1;
+            messages += 1;
             let payload = letter.payload.expect("a call has a payload");
             let call = <AiCall as prost::Message>::decode(payload.as_slice()).expect("a call is one");
             let position = Position::of_message(SOURCE, letter.offset).expect("a position");
             truth.note(call, position.as_u64());
         });
         read.expect("the calls can be read");
-        self.truth.settle();
+        truth.settle();
+        let days = ORGS.iter().map(|(org, zone)| {
+            let zone: Tz = zone.parse().expect("an IANA zone");
+            (*org, truth.of(org).iter().map(|winner| date_of(zone, winner.at_ms)).collect())
+        });
+        Self { days: days.collect(), truth, appended, messages }
     }
 
-    /// Messages that were read so far.
+    /// Messages that there are.
     pub fn messages(&self) -> usize {
         self.messages
     }
 
-    /// Judges the answers to one question. Returns how many calls it has.
+    /// Judges answers on every processor. Returns how many calls each question has.
     ///
     /// # Panics
     /// If one of them is wrong.
-    pub fn judge(&self, answers: &Answers) -> usize {
+    pub fn judge(&self, answers: &[Answers]) -> Vec<usize> {
+        let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+        std::thread::scope(|scope| {
+            let parts = answers.chunks(answers.len().div_ceil(at_once).max(1));
+            let judges = parts.map(|part| {
+                scope.spawn(move || part.iter().map(|each| self.judge_one(each)).collect::<Vec<_>>())
+            });
+            let judges: Vec<_> = judges.collect();
+            let rows =
+                judges.into_iter().map(|judge| judge.join().unwrap_or_else(|wrong| resume_unwind(wrong)));
+            rows.flatten().collect()
+        })
+    }
+
+    fn judge_one(&self, answers: &Answers) -> usize {
         let question = &answers.question;
         let at = position_of(&answers.breakdowns);
-        let known: Vec<&Winner> =
-            self.truth.of(question.org).iter().rev().filter(|winner| winner.position <= at).collect();
+        let all = self.truth.of(question.org).iter().zip(self.days[question.org].iter().copied());
+        let known: Vec<Dated> = all.rev().filter(|(winner, _)| winner.position <= at).collect();
         let days = question.days();
-        let day = |winner: &Winner| date_of(question.zone, winner.at_ms);
-        let inside: Vec<&Winner> =
-            known.iter().copied().filter(|winner| (days.0..=days.1).contains(&day(winner))).collect();
+        let inside: Vec<&Winner> = known
+            .iter()
+            .filter(|(_, day)| (days.0..=days.1).contains(day))
+            .map(|(winner, _)| *winner)
+            .collect();
         let kept =
             |but| inside.iter().copied().filter(move |winner| question.filter.keeps(&winner.call, but));
         let rows: Vec<&Winner> = kept(None).collect();
@@ -98,15 +116,15 @@ impl Judge {
         let said = ["any", "only", "none"].map(|value| answers.options["byok"][value].as_u64().unwrap());
         assert_eq!(said, [calls("only") + calls("none"), calls("only"), calls("none")], "{question:?}");
 
-        let log: Vec<String> = answers.log.iter().map(row::of_log).collect();
-        equal("csv against log", question, &log, &row::of_csv(&answers.csv));
+        let log = &answers.log;
+        equal("csv against log", question, log, &answers.csv);
         assert!(
             log.is_sorted_by(|newer, older| row::time(newer) >= row::time(older)),
             "{question:?}: {log:#?}"
         );
         // Which of the same millisecond comes first is the ledger's business.
         let wanted = newest_first(rows.iter().map(|winner| row::of_winner(winner)).collect());
-        equal("log against topic", question, &wanted, &newest_first(log));
+        equal("log against topic", question, &wanted, &newest_first(log.clone()));
         judge_cards(answers, &known);
         rows.len()
     }
@@ -143,13 +161,12 @@ fn judge_options<'a>(
 }
 
 /// The cards know no filter: this and last calendar month of the snapshot's day.
-fn judge_cards(answers: &Answers, known: &[&Winner]) {
+fn judge_cards(answers: &Answers, known: &[Dated]) {
     let Answers { question, cards, .. } = answers;
     let month = |date: NaiveDate| date.year() * 12 + date.month0() as i32;
     let this = month(question.today);
-    let in_month = |wanted: i32| {
-        known.iter().copied().filter(move |winner| month(date_of(question.zone, winner.at_ms)) == wanted)
-    };
+    let in_month =
+        |wanted: i32| known.iter().filter(move |(_, day)| month(*day) == wanted).map(|(winner, _)| *winner);
     let members: BTreeSet<&str> = in_month(this).map(|winner| winner.call.member_id.as_str()).collect();
     assert_eq!(cards["this_month"]["active_members"], members.len(), "{question:?}");
     let same_days = &cards["same_days_of_last_month"];
@@ -157,7 +174,8 @@ fn judge_cards(answers: &Answers, known: &[&Winner]) {
         let instant: DateTime<Utc> = text(&same_days[edge]).parse().expect("an instant");
         instant.timestamp_millis()
     });
-    let in_same_days = known.iter().copied().filter(|winner| (edges[0]..edges[1]).contains(&winner.at_ms));
+    let winners = known.iter().map(|(winner, _)| *winner);
+    let in_same_days = winners.filter(|winner| (edges[0]..edges[1]).contains(&winner.at_ms));
     for (said, wanted) in [
         (&cards["this_month"], credits_of(in_month(this))),
         (&cards["last_month"], credits_of(in_month(this - 1))),

@@ -2,6 +2,8 @@
 //! one, at a steady rate.
 
 use proto::{Amount, Call, EventId};
+use rand::distr::Distribution;
+use rand::distr::weighted::WeightedIndex;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -12,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use system_tests::{PARTITIONS, Room, call};
 
-/// Organisations and their zones. Each has half the calls of the one before.
+/// Organisations and their zones.
 pub const ORGS: [(&str, &str); 8] = [
     ("acme", "Europe/Berlin"),
     ("globex", "Asia/Kathmandu"),
@@ -23,8 +25,10 @@ pub const ORGS: [(&str, &str); 8] = [
     ("tyrell", "Pacific/Chatham"),
     ("cyberdyne", "Africa/Casablanca"),
 ];
-/// So many that the log of one can be read to its end.
-pub const MEMBERS: u32 = 60;
+/// How many calls each has in proportion to the others: the last ones so few that all of theirs can be read.
+const SHARES: [u32; ORGS.len()] = [1024, 512, 256, 128, 64, 16, 2, 1];
+/// Of each organisation: so many that the log of one can be read to its end.
+pub const MEMBERS: u32 = 500;
 /// The last one has no label of its own.
 pub const REASONS: [&str; 5] = ["chat", "generate_field", "summarize_cv", "classify_questions", "draft_mail"];
 /// Providers and models; a model's name may hold a slash.
@@ -32,14 +36,17 @@ pub const MODELS: [(&str, &str); 4] =
     [("openai", "gpt-6"), ("openai", "gpt-6-mini"), ("anthropic", "opus-7"), ("local", "llama/70b")];
 const CURRENCIES: [&str; 2] = ["EUR", "USD"];
 
-/// How many published calls are remembered, to be repeated, contradicted and asked for.
-const REMEMBERED: usize = 8_192;
+/// How many published calls of an organisation are remembered, to be repeated, contradicted and asked for.
+const REMEMBERED: usize = 1_024;
 /// Pause between two handfuls.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// Published calls of each organisation.
+type Seen = [Vec<Call>; ORGS.len()];
+
 /// Calls that pour in until it is stopped.
 pub struct Stream {
-    seen: Arc<Mutex<Vec<Call>>>,
+    seen: Arc<Mutex<Seen>>,
     published: Arc<AtomicU64>,
     ends: Arc<AtomicBool>,
     publisher: JoinHandle<()>,
@@ -47,15 +54,18 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Calls of the last 75 days, for the rollups of every level.
+    /// Calls of the last 75 days, for the rollups of every level: the same number for each organisation.
     pub fn history(count: i64, dice: &mut StdRng) -> Vec<Call> {
         let (now_ms, span_ms) = (service::clock::now_ms(), 75 * 86_400_000);
-        (0..count).map(|n| new_call(now_ms - span_ms * n / count, dice)).collect()
+        let orgs = (0..ORGS.len()).cycle();
+        (0..count).zip(orgs).map(|(n, org)| new_call(org, now_ms - span_ms * n / count, dice)).collect()
     }
 
     /// Begins to publish so many messages a second.
     pub fn start(room: &Room, rate: u64, history: Vec<Call>, mut dice: StdRng) -> Self {
-        let (seen, published, ends) = (Arc::new(Mutex::new(history)), Arc::default(), Arc::default());
+        let mut seen = Seen::default();
+        history.into_iter().zip((0..ORGS.len()).cycle()).for_each(|(call, org)| seen[org].push(call));
+        let (seen, published, ends) = (Arc::new(Mutex::new(seen)), Arc::default(), Arc::default());
         let stream = (Arc::clone(&seen), Arc::clone(&published), Arc::clone(&ends));
         let (producer, topic, began) = (room.producer(), room.topic("calls"), Instant::now());
         let publisher = std::thread::spawn(move || {
@@ -83,7 +93,7 @@ impl Stream {
     /// A call of an organisation that was most likely published before an instant.
     pub fn any_of(&self, org: &str, before_ms: i64, dice: &mut StdRng) -> Call {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let theirs = || seen.iter().filter(|call| call.org_id.as_str() == org);
+        let theirs = || seen.iter().flatten().filter(|call| call.org_id.as_str() == org);
         let earlier: Vec<&Call> = theirs().filter(|call| call.occurred_at_ms() < before_ms).collect();
         let chosen = earlier.choose(dice).copied().or_else(|| theirs().next());
         chosen.expect("every organisation has calls").clone()
@@ -100,17 +110,18 @@ impl Stream {
 }
 
 /// In a hundred: 5 repeats, 2 conflicts; of the new ones 5 are late, by minutes to months.
-fn next_call(seen: &Mutex<Vec<Call>>, dice: &mut StdRng) -> Call {
-    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+fn next_call(seen: &Mutex<Seen>, dice: &mut StdRng) -> Call {
+    let org = WeightedIndex::new(SHARES).expect("there are shares").sample(dice);
+    let seen = &mut seen.lock().unwrap_or_else(PoisonError::into_inner)[org];
     let told = seen.choose(dice).expect("there is a history").clone();
     match dice.random_range(0..100) {
         0..5 => told,
         // The same identity with other content, of another member too.
-        5..7 => Call { event_id: told.event_id, org_id: told.org_id, ..new_call(0, dice) },
+        5..7 => Call { event_id: told.event_id, org_id: told.org_id, ..new_call(org, 0, dice) },
         _ => {
             let minutes = 60_000i64 << dice.random_range(0..16);
             let late_ms = if dice.random_bool(0.05) { minutes + dice.random_range(0..minutes) } else { 0 };
-            let call = new_call(service::clock::now_ms() - late_ms, dice);
+            let call = new_call(org, service::clock::now_ms() - late_ms, dice);
             if seen.len() < REMEMBERED {
                 seen.push(call.clone());
             } else {
@@ -122,8 +133,7 @@ fn next_call(seen: &Mutex<Vec<Call>>, dice: &mut StdRng) -> Call {
     }
 }
 
-fn new_call(at_ms: i64, dice: &mut StdRng) -> Call {
-    let org = (dice.random::<u32>() | 1 << (ORGS.len() - 1)).trailing_zeros() as usize;
+fn new_call(org: usize, at_ms: i64, dice: &mut StdRng) -> Call {
     let (provider, model) = *MODELS.choose(dice).unwrap_or(&MODELS[0]);
     let call = call()
         .id(EventId::from_parts(at_ms, dice.random()))
