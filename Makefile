@@ -32,7 +32,7 @@ storm: ## a long kill storm: SEED=… EVENTS=1000000 KILLS=500 SECONDS=900
 rebalance: ## workers come and go every second under load, and no partition stands still for long: SECONDS=60
 	REBALANCE_SECONDS=$(or $(SECONDS),60) tests/run -- -p ingest --test it rebalance -- --nocapture
 
-snapshots: ## many filters at random snapshots while calls pour in, and late calls: SEED=… FILTERS=500 RATE=5000 AGE_MS=1000
+snapshots: ## many filters at random snapshots while calls pour in, and late calls; 20 minutes: SEED=… FILTERS=500 RATE=5000 AGE_MS=1000
 	SNAPSHOT_SEED=$(SEED) SNAPSHOT_FILTERS=$(or $(FILTERS),500) SNAPSHOT_RATE=$(or $(RATE),5000) \
 	  SNAPSHOT_AGE_MS=$(or $(AGE_MS),1000) LATE_MS=$(or $(AGE_MS),1000) \
 	  tests/run -- -p system-tests --test it -- --test-threads=1 late_call one_snapshot --nocapture
