@@ -12,17 +12,19 @@ pub struct Answers {
     pub cards: Value,
     pub breakdowns: Value,
     pub options: Value,
-    /// The rows of all pages, one behind the other, in the words of [`row`].
+    /// The rows of all pages that are read, one behind the other, in the words of [`row`].
     pub log: Vec<String>,
     pub pages: usize,
-    /// The rows of the file, in the same words.
-    pub csv: Vec<String>,
+    /// The rows of the file, in the same words; where the log is read to its end.
+    pub csv: Option<Vec<String>>,
 }
 
 /// Calls of a page: the most there may be, and few, so that short logs have many pages, too.
 const LIMITS: [usize; 3] = [200, 50, 7];
 /// Beyond so many pages only the largest will do.
 const PAGES: u64 = 30;
+/// So many pages are the newest ones.
+const NEWEST: usize = 3;
 
 impl Answers {
     /// Asks it all at the question's snapshot.
@@ -52,10 +54,14 @@ impl Answers {
             );
             log.extend(rows.iter().map(row::of_log));
             pages += 1;
-            let Some(next) = next else { break };
+            let Some(next) = next.filter(|_| question.is_whole || pages < NEWEST) else { break };
             after = format!("&after={next}");
         }
-        let csv = row::of_csv(&client.text(&question.path("export.csv")).await.expect("a file"));
+        let csv = match question.is_whole {
+            true => Some(client.text(&question.path("export.csv")).await.expect("a file")),
+            false => None,
+        };
+        let csv = csv.map(|file| row::of_csv(&file));
         let options = ask(format!("{}&limit=1000", question.path("filters"))).await;
         let cards = ask(format!("/v1/orgs/{}/summary?as_of={}", question.org, question.as_of)).await;
         Self { question, cards, breakdowns, options, log, pages, csv }

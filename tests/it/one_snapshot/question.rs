@@ -19,6 +19,8 @@ pub struct Question {
     /// The day of the snapshot.
     pub today: NaiveDate,
     pub filter: Filter,
+    /// Whether the log is read to its end, or its newest pages alone.
+    pub is_whole: bool,
 }
 
 /// What is kept.
@@ -52,8 +54,10 @@ const SMALL: usize = 2;
 impl Question {
     /// One that a published call may answer.
     pub fn random(stream: &Stream, snapshots: &Snapshots, dice: &mut StdRng) -> Self {
-        let is_wide = dice.random_bool(0.1);
-        let number = dice.random_range(if is_wide { ORGS.len() - SMALL } else { 0 }..ORGS.len());
+        // Without a member: all of a small organisation, or the newest calls of any, where each one at the edge counts.
+        let is_wide = dice.random_bool(0.2);
+        let is_whole = !is_wide || dice.random_bool(0.5);
+        let number = dice.random_range(if is_wide && is_whole { ORGS.len() - SMALL } else { 0 }..ORGS.len());
         let (org, zone) = ORGS[number];
         let zone: Tz = zone.parse().expect("an IANA zone");
         let recent = dice.random_bool(0.5);
@@ -87,7 +91,7 @@ impl Question {
             values[MEMBER] = vec!["nobody".to_owned()];
         }
         let filter = Filter { values, range: Range::around(day, today, dice) };
-        Self { org, as_of, today, filter }
+        Self { org, as_of, today, filter, is_whole }
     }
 
     /// The path of a resource at the snapshot.
