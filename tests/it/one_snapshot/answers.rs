@@ -57,11 +57,12 @@ impl Answers {
             let Some(next) = next.filter(|_| question.is_whole || pages < NEWEST) else { break };
             after = format!("&after={next}");
         }
-        let csv = match question.is_whole {
-            true => Some(client.text(&question.path("export.csv")).await.expect("a file")),
-            false => None,
+        let csv = if question.is_whole {
+            let file = client.text(&question.path("export.csv")).await.expect("a file");
+            Some(row::of_csv(&file))
+        } else {
+            None
         };
-        let csv = csv.map(|file| row::of_csv(&file));
         let options = ask(format!("{}&limit=1000", question.path("filters"))).await;
         let cards = ask(format!("/v1/orgs/{}/summary?as_of={}", question.org, question.as_of)).await;
         Self { question, cards, breakdowns, options, log, pages, csv }

@@ -9,7 +9,7 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rdkafka::producer::{BaseRecord, Producer};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use system_tests::{PARTITIONS, Room, call};
@@ -27,6 +27,8 @@ pub const ORGS: [(&str, &str); 8] = [
 ];
 /// How many calls each has in proportion to the others: the last ones so few that all of theirs can be read.
 const SHARES: [u32; ORGS.len()] = [1024, 512, 256, 128, 64, 16, 2, 1];
+static BY_SHARE: LazyLock<WeightedIndex<u32>> =
+    LazyLock::new(|| WeightedIndex::new(SHARES).expect("there are shares"));
 /// Of each organisation: so many that the log of one can be read to its end.
 pub const MEMBERS: u32 = 500;
 /// The last one has no label of its own.
@@ -64,7 +66,7 @@ impl Stream {
     /// Begins to publish so many messages a second.
     pub fn start(room: &Room, rate: u64, history: Vec<Call>, mut dice: StdRng) -> Self {
         let mut seen = Seen::default();
-        history.into_iter().zip((0..ORGS.len()).cycle()).for_each(|(call, org)| seen[org].push(call));
+        history.into_iter().for_each(|call| seen[number_of(call.org_id.as_str())].push(call));
         let (seen, published, ends) = (Arc::new(Mutex::new(seen)), Arc::default(), Arc::default());
         let stream = (Arc::clone(&seen), Arc::clone(&published), Arc::clone(&ends));
         let (producer, topic, began) = (room.producer(), room.topic("calls"), Instant::now());
@@ -93,9 +95,9 @@ impl Stream {
     /// A call of an organisation that was most likely published before an instant.
     pub fn any_of(&self, org: &str, before_ms: i64, dice: &mut StdRng) -> Call {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let theirs = || seen.iter().flatten().filter(|call| call.org_id.as_str() == org);
-        let earlier: Vec<&Call> = theirs().filter(|call| call.occurred_at_ms() < before_ms).collect();
-        let chosen = earlier.choose(dice).copied().or_else(|| theirs().next());
+        let theirs = &seen[number_of(org)];
+        let earlier: Vec<&Call> = theirs.iter().filter(|call| call.occurred_at_ms() < before_ms).collect();
+        let chosen = earlier.choose(dice).copied().or_else(|| theirs.first());
         chosen.expect("every organisation has calls").clone()
     }
 
@@ -109,15 +111,19 @@ impl Stream {
     }
 }
 
+fn number_of(org: &str) -> usize {
+    ORGS.iter().position(|(name, _)| *name == org).expect("one of the organisations")
+}
+
 /// In a hundred: 5 repeats, 2 conflicts; of the new ones 5 are late, by minutes to months.
 fn next_call(seen: &Mutex<Seen>, dice: &mut StdRng) -> Call {
-    let org = WeightedIndex::new(SHARES).expect("there are shares").sample(dice);
+    let org = BY_SHARE.sample(dice);
     let seen = &mut seen.lock().unwrap_or_else(PoisonError::into_inner)[org];
     let told = seen.choose(dice).expect("there is a history").clone();
     match dice.random_range(0..100) {
         0..5 => told,
         // The same identity with other content, of another member too.
-        5..7 => Call { event_id: told.event_id, org_id: told.org_id, ..new_call(org, 0, dice) },
+        5..7 => Call { event_id: told.event_id, ..new_call(org, 0, dice) },
         _ => {
             let minutes = 60_000i64 << dice.random_range(0..16);
             let late_ms = if dice.random_bool(0.05) { minutes + dice.random_range(0..minutes) } else { 0 };
