@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::problem::{Problem, ProblemKind};
 use crate::{docs, envelope, page, routes};
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Router, middleware};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
@@ -13,6 +13,7 @@ const COMPRESSED_BYTES_MIN: u16 = 1_024;
 
 /// All resources.
 pub fn router(app: App) -> Router {
+    let for_people = middleware::from_fn_with_state(app.clone(), page::problems::as_page_if_asked);
     Router::new()
         .route("/v1/orgs", get(routes::organisations::get))
         .route("/v1/orgs/{org}/summary", get(routes::summary::get))
@@ -27,7 +28,7 @@ pub fn router(app: App) -> Router {
         .route("/docs", get(docs::page))
         .route("/docs/style.css", get(docs::style))
         .merge(page::router(&app))
-        .fallback(nothing_here)
+        .fallback(any(nothing_here).layer(for_people))
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(app.clone(), envelope::wrap))
         .layer(compression())
@@ -41,7 +42,7 @@ fn compression() -> CompressionLayer<impl Predicate> {
 }
 
 async fn nothing_here() -> Problem {
-    Problem::new(ProblemKind::NotFound, "There is no such resource. /docs lists all of them.")
+    Problem::new(ProblemKind::NotFound, "There is nothing at this address. /docs lists what there is.")
 }
 
 async fn wrong_method() -> Problem {

@@ -34,6 +34,17 @@ struct View {
     sign_in_url: String,
     /// The page without what is wrong with its address; empty where that does not help.
     plain: String,
+    /// Whether what the reader may see is somewhere else.
+    elsewhere: bool,
+}
+
+/// The layer around what is at no address: a page for who asks for one, as browsers do, and a document for programs.
+pub async fn as_page_if_asked(app: State<App>, theme: Theme, request: Request, next: Next) -> Response {
+    let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    match accepted {
+        Some(accepted) if accepted.contains("text/html") => as_pages(app, theme, request, next).await,
+        _ => next.run(request).await,
+    }
 }
 
 /// The layer around the handlers of pages.
@@ -80,6 +91,7 @@ impl ProblemPage {
                 || problem.kind() == ProblemKind::TooManyRequests,
             sign_in_url,
             plain,
+            elsewhere: problem.kind() == ProblemKind::NotFound,
         };
         let document = problem.response(request_id);
         let mut response = (document.status(), Document(view)).into_response();

@@ -162,6 +162,21 @@ async fn every_state_is_told_and_none_is_shown_as_zero() {
     assert!(wrong.contains("byok must be only or none"), "{wrong}");
     let theirs = text(&page(&api, "/orgs/globex/settings/audit", 404).await);
     assert!(theirs.contains("There is no such organisation") && !theirs.contains("globex"), "{theirs}");
+    assert!(theirs.contains("Open the Audit page"), "{theirs}");
+    for address in ["/orgs/acme/audit", "/v1/orgs/acme/settings/audit"] {
+        let browser = api
+            .bare(address)
+            .header("accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(browser.status(), 404);
+        let nowhere = text(&browser.text().await.unwrap());
+        assert!(
+            nowhere.contains("There is nothing at this address.") && nowhere.contains("Open the Audit page")
+        );
+        assert_eq!(api.problem(address).await.1, "not-found");
+    }
     let refused = api.get_as(AUDIT, &token(&["acme"], &["billing:edit"])).await;
     assert_eq!(refused.status(), 403);
     let refused = text(&refused.text().await.unwrap());

@@ -87,6 +87,7 @@ const CALL_PAGES = [
 
 const OTHERS = [
   { name: 'no such organisation', path: '/orgs/nobody/settings/audit', status: 404 },
+  { name: 'no such address', path: '/orgs/acme/audit', status: 404 },
   { name: 'malformed address', path: `${AUDIT}?byok=perhaps`, status: 400 },
   { name: 'signed out', path: AUDIT, who: 'stranger', status: 401 },
   { name: 'no permission', path: AUDIT, who: 'outsider', status: 403 },
