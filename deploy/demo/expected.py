@@ -95,7 +95,9 @@ def expected(calls: list[dict], since: date, until: date, zone: ZoneInfo, keep=l
 
 
 def model(fields: dict) -> str:
-    return f"{fields['provider']}/{fields['model']}"
+    """Provider and model in one word, as the API's filter has them: no two pairs look the same."""
+    provider = fields["provider"].replace("%", "%25").replace("/", "%2F")
+    return f"{provider}/{fields['model']}"
 
 
 def plain(amount: Decimal) -> str:

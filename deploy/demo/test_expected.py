@@ -50,6 +50,12 @@ class Counting(unittest.TestCase):
         found = days([], "2018-11-04", "2018-11-04", ZoneInfo("America/Sao_Paulo"))
         self.assertEqual(found["from"], "2018-11-04T03:00:00+00:00")
 
+    def test_no_two_pairs_of_provider_and_model_are_one(self):
+        at, pairs = "2026-11-01T12:00:00.000Z", [("a/b", "c"), ("a", "b/c"), ("a%2Fb", "c")]
+        calls = counted([call(at, f"e-{n}", provider=p, model=m) for n, (p, m) in enumerate(pairs)])
+        found = days(calls, "2026-11-01", "2026-11-01")["by_model"]
+        self.assertEqual(sorted(found), ["a%252Fb/c", "a%2Fb/c", "a/b/c"])
+
     def test_a_shift_moves_calls_into_other_days(self):
         calls = counted([call("2026-10-31T12:00:00.000Z")], timedelta(days=1))
         self.assertEqual(days(calls, "2026-11-01", "2026-11-01")["calls"], 1)

@@ -75,9 +75,11 @@ pub struct Cutter {
 impl Cutter {
     /// Adds a span to a cover, in buckets no coarser than `coarsest`.
     ///
-    /// A bucket that is running now has no row yet, so its parts are taken at once. Buckets to come are taken whole:
+    /// Nothing is asked before 1970, where an event id cannot lie: the period before a very long one may begin there. A
+    /// bucket that is running now has no row yet, so its parts are taken at once. Buckets to come are taken whole:
     /// nearly always nothing has touched them, which costs nothing.
     pub fn add(&self, cover: &mut Cover, span: Span, slot: u32, coarsest: Level) {
+        let span = Span { from_ms: span.from_ms.max(0), ..span };
         if span.is_empty() {
             return;
         }

@@ -6,7 +6,7 @@
 
 mod admission;
 mod app;
-mod as_of;
+pub mod as_of;
 pub mod ask;
 pub mod auth;
 mod change;

@@ -23,8 +23,9 @@ use utoipa::ToSchema;
 /// What every answer says about itself.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SnapshotFields {
-    /// Names this very snapshot. Sent back with any request, it pins the answer to the same calls and the same days.
-    #[schema(example = "281474976711001.1793487600123.Europe~Berlin")]
+    /// Names this very snapshot. Sent back with any request for the organisation, it pins the answer to the same calls
+    /// and the same days.
+    #[schema(example = "281474976710698.1793487600123.Europe~Berlin.cabc8012")]
     pub as_of: String,
     /// Every call received up to this time is counted; null before the first. RFC 3339.
     pub complete_through: Option<String>,

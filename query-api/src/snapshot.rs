@@ -92,13 +92,18 @@ struct IntervalRow {
 /// Chooses the snapshot of an answer: the pinned one, or the newest.
 ///
 /// # Errors
-/// An `as_of` beyond what is known, nothing ever ingested, or ClickHouse.
+/// An `as_of` of another organisation or beyond what is known, nothing ever ingested, or ClickHouse.
 pub async fn take(
     warehouse: &Warehouse,
     last_sources: &LastSources,
     org_id: &str,
     pinned: Option<AsOf>,
 ) -> Result<Snapshot, Problem> {
+    if pinned.is_some_and(|as_of| !as_of.is_of(org_id)) {
+        let message = "is of another organisation, or was changed; pass it on exactly as an answer of this one gave it, \
+                       or leave it out";
+        return Err(Problem::invalid_parameter("as_of", message));
+    }
     let pinned_at = pinned.map(|as_of| as_of.position);
     let guessed = last_sources.partition_of(org_id);
     let sources = async { warehouse.sources().await };
@@ -123,7 +128,7 @@ pub async fn take(
             return Err(Problem::invalid_parameter("as_of", message));
         }
         Some(as_of) => as_of,
-        None => AsOf { position: frontier, now_ms: service::clock::now_ms(), zone: organisation.zone },
+        None => AsOf::new(org_id, frontier, service::clock::now_ms(), organisation.zone),
     };
     let pinned = pinned.is_some();
     Ok(Snapshot { organisation, as_of, complete_through_ms, pinned, behind: false, partition })
@@ -146,7 +151,7 @@ impl Snapshot {
             return Ok(None);
         };
         let (_, complete_through_ms) = frontier(warehouse, self.partition, Some(position)).await?;
-        let as_of = AsOf { position, ..self.as_of };
+        let as_of = AsOf::new(org_id, position, self.as_of.now_ms, self.as_of.zone);
         Ok(Some(Self { as_of, complete_through_ms, behind: true, ..self.clone() }))
     }
 }

@@ -1,5 +1,6 @@
 //! The binary `rollup`.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand};
 use rollup::verify::Report;
 use rollup::{Progress, RollupSettings, Selection};
@@ -26,7 +27,7 @@ enum Command {
         #[command(flatten)]
         selection: Selection,
         /// Why; kept beside the generation
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
         reason: String,
     },
     /// Prove rollups, touches and batches against the raw rows of the ledger, also while everything runs. Exit code 0: no

@@ -250,7 +250,8 @@ impl<'a> Judge<'a> {
         assert!(status.success(), "`warehouse anomalies` says:\n{}", log.join("\n"));
         let mut found: BTreeMap<String, BTreeMap<(i32, i64), Told>> = BTreeMap::new();
         let mut org = "";
-        for line in &log {
+        // How many there are is said on stderr, at no particular place among the lines.
+        for line in log.iter().filter(|line| !line.contains("told of again")) {
             let Some(message) = line.strip_prefix("  ") else {
                 org = line.split(' ').next().unwrap_or_default();
                 continue;

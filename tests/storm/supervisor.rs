@@ -18,6 +18,12 @@ const AHEAD_MAX: u64 = 4;
 /// Pause after somebody was hurt at random: long enough for others to come to their fail points.
 const BREATH: Duration = Duration::from_millis(700);
 
+/// How long a worker is frozen so that the group gives its partitions to others: longer than a session.
+const ABSENCE: Duration = Duration::from_secs(8);
+
+/// Until it is back in the group, and the others have heard of it.
+const REUNION: Duration = Duration::from_secs(5);
+
 /// The processes of a storm and what was done to them.
 pub struct Supervisor {
     settings: Settings,
@@ -94,15 +100,21 @@ impl Supervisor {
         if now < self.rests_until {
             return;
         }
-        if let Some(idle) = self.who_could_come_to_a_missing_point(due) {
+        let rest = if let Some(idle) = self.who_could_come_to_a_missing_point(due) {
             self.actors[idle].kill();
             self.note(idle, true);
+            BREATH
         } else if self.toll.kills < due {
             self.hurt_somebody(due);
+            BREATH
+        } else if let Some(other) = self.who_could_move_the_group(due) {
+            self.actors[other].freeze(now + ABSENCE);
+            self.note(other, false);
+            ABSENCE + REUNION
         } else {
             return;
-        }
-        self.rests_until = Instant::now() + BREATH;
+        };
+        self.rests_until = Instant::now() + rest;
     }
 
     /// Whether broker, engine and everybody else are there.
@@ -182,6 +194,19 @@ impl Supervisor {
         let is_missing = |name: &&str| self.expected(name) < self.hits_due(due);
         let could = |actor: &Actor| actor.is_awake() && actor.fail_points.iter().any(is_missing);
         self.actors.iter().position(|actor| could(actor) && !self.is_needed(actor, due))
+    }
+
+    /// A worker beside one that is on the way to the fail point of a handing over: it comes there only when others leave
+    /// the group and come back, and nobody is hurt any more when all kills were made.
+    fn who_could_move_the_group(&self, due: u64) -> Option<usize> {
+        let waits = |actor: &Actor| {
+            actor.armed() == Some(ingest::rebalance::FAIL_POINT) && self.is_needed(actor, due)
+        };
+        let waiting = self.actors.iter().position(|actor| actor.is_awake() && waits(actor))?;
+        let is_beside = |(index, actor): (usize, &Actor)| {
+            index != waiting && actor.is_awake() && actor.fail_points == self.actors[waiting].fail_points
+        };
+        self.actors.iter().enumerate().position(is_beside)
     }
 
     fn hurt_somebody(&mut self, due: u64) {

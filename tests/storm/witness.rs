@@ -3,6 +3,8 @@
 use crate::flow::ORGS;
 use crate::truth::{Truth, zone_of};
 use chrono::{DateTime, Days, Utc};
+use proto::Position;
+use query_api::as_of::AsOf;
 use rand::seq::IndexedRandom;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,6 +72,5 @@ fn instant_ms(text: &Value) -> i64 {
 
 /// An `as_of` at this position, of now.
 pub fn as_of(org: &str, at: u64) -> String {
-    let zone = zone_of(org).name().replace('/', "~").replace('+', "!");
-    format!("{at}.{}.{zone}", service::clock::now_ms())
+    AsOf::new(org, Position::from_u64(at), service::clock::now_ms(), zone_of(org)).to_string()
 }

@@ -1,7 +1,7 @@
 //! The command `warehouse`: brings the schema up to date, and lists what was told of again.
 
-use anyhow::Context;
-use chrono::{DateTime, Utc};
+use anyhow::{Context, ensure};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::{Args, Parser, Subcommand};
 use service::ops::OpsSettings;
 use service::run::CommonArgs;
@@ -35,20 +35,27 @@ enum Command {
 #[derive(Args)]
 struct AnomaliesArgs {
     /// Only of this organisation
-    #[arg(long, default_value = "")]
-    org: String,
-    /// Only calls that happened at or after this instant, e.g. 2026-11-01T00:00:00Z
-    #[arg(long, default_value = "2000-01-01T00:00:00Z")]
+    #[arg(long)]
+    org: Option<String>,
+    /// Only calls that happened at or after this instant, e.g. 2026-11-01T00:00:00Z, or 2026-11-01 for the beginning of
+    /// that day (UTC)
+    #[arg(long, value_name = "INSTANT", default_value = "2000-01-01", value_parser = instant)]
     since: DateTime<Utc>,
     /// Only calls that happened before this instant
-    #[arg(long, default_value = "2100-01-01T00:00:00Z")]
+    #[arg(long, value_name = "INSTANT", default_value = "2100-01-01", value_parser = instant)]
     until: DateTime<Utc>,
     /// Only calls of which one message said something else
     #[arg(long)]
     conflicts: bool,
-    /// At most so many calls
-    #[arg(long, default_value_t = 1000)]
+    /// At most so many calls; where there are more, stderr says so
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
+}
+
+fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    let of_day = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
+    let read = text.parse().or_else(|_| text.parse().map(of_day));
+    read.map_err(|_| "write an instant like 2026-11-01T00:00:00Z, or a day like 2026-11-01".to_owned())
 }
 
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -95,22 +102,37 @@ fn main() -> ExitCode {
     })
 }
 
+/// Prints the calls to stdout. Refuses what can only select nothing, for an empty list would look like a clean ledger.
 async fn print_anomalies(warehouse: &Warehouse, args: AnomaliesArgs) -> anyhow::Result<()> {
+    let AnomaliesArgs { org, since, until, conflicts, limit } = args;
+    ensure!(since < until, "--since {since} is not before --until {until}: no instant is selected");
+    if let Some(org) = &org {
+        let has_calls = warehouse.has_calls(org).await.context("cannot look for its calls")?;
+        ensure!(has_calls, "organisation `{org}` has no calls; check its spelling");
+    }
     let wanted = Wanted {
-        org_id: args.org,
-        since_ms: args.since.timestamp_millis(),
-        until_ms: args.until.timestamp_millis(),
-        conflicts_only: args.conflicts,
-        limit: args.limit,
+        org_id: org.unwrap_or_default(),
+        since_ms: since.timestamp_millis(),
+        until_ms: until.timestamp_millis(),
+        conflicts_only: conflicts,
+        // One more tells whether that is all.
+        limit: limit.saturating_add(1),
     };
     let rows = warehouse.told_again(&wanted).await.context("cannot list them")?;
-    for call in rows.chunk_by(|one, next| (&one.org, &one.id) == (&next.org, &next.id)) {
+    let calls: Vec<_> = rows.chunk_by(|one, next| (&one.org, &one.id) == (&next.org, &next.id)).collect();
+    for call in calls.iter().take(limit as usize) {
         let Some((first, later)) = call.split_first() else { continue };
         println!("{} {}\n  counts    {first}", first.org, first.id);
         for message in later {
             let name = if ToldRow::repeats(message, first) { "repeat" } else { "conflict" };
             println!("  {name:<9} {message}");
         }
+    }
+    match calls.len() > limit as usize {
+        true => eprintln!(
+            "the first {limit} calls that were told of again; there are more: raise --limit or set --since"
+        ),
+        false => eprintln!("calls that were told of again: {}", calls.len()),
     }
     Ok(())
 }

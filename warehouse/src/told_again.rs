@@ -34,7 +34,7 @@ pub struct ToldRow {
     pub position: u64,
     /// The message's partition.
     pub partition: u16,
-    /// Who, what for, who answered, with which model, in which currency.
+    /// Who, what for, who answered, with which model, and in which currency, which is empty for a call charged in credits.
     pub texts: Vec<String>,
     /// Tokens read.
     pub input_tokens: u32,
@@ -62,22 +62,33 @@ impl fmt::Display for ToldRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let position = Position::from_u64(self.position);
         let (source, offset) = (position.source(), position.next_offset() - 1);
-        // The currency is empty for a call charged in credits.
-        let texts: Vec<&str> =
-            self.texts.iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
-        let [credits, cost] = [self.credits, self.provider_cost].map(Amount::from);
+        let (texts, currency) = match self.texts.split_last() {
+            Some((currency, texts)) => (texts.join(" "), currency.as_str()),
+            None => Default::default(),
+        };
         write!(
             f,
-            "source {source}, partition {}, offset {offset}: {} · {} tokens in, {} out · {credits} credits · cost {cost}",
-            self.partition,
-            texts.join(" "),
-            self.input_tokens,
-            self.output_tokens
-        )
+            "source {source}, partition {}, offset {offset}: {texts} · {} tokens in, {} out · ",
+            self.partition, self.input_tokens, self.output_tokens
+        )?;
+        match currency {
+            "" => write!(f, "{} credits", Amount::from(self.credits)),
+            currency => write!(f, "BYOK, cost {} {currency}", Amount::from(self.provider_cost)),
+        }
     }
 }
 
 impl Warehouse {
+    /// Whether any message of an organisation was ever counted.
+    ///
+    /// # Errors
+    /// Engine, network and time-out.
+    pub async fn has_calls(&self, org_id: &str) -> Result<bool, WarehouseError> {
+        let sql = "SELECT count() FROM (SELECT 1 FROM ai_calls WHERE org_id = {org:String} LIMIT 1)";
+        let query = self.read(sql).param("org", org_id);
+        Ok(self.fetch_one::<u64>("looking for calls of an organisation", query).await? > 0)
+    }
+
     /// Messages of calls that several told of, in key order: the first message of a call, then the later ones.
     ///
     /// # Errors

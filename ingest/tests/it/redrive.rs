@@ -122,6 +122,11 @@ async fn a_filter_by_partition_and_a_limit_take_what_they_say() {
     let (room, _ingest) = with_dead_letters("redrivefilter").await;
     let all = dead_letters(&room, &[]);
     assert_eq!(dead_letters(&room, &["--limit", "2"]).len(), 2);
+    // Who mistypes a reason must not read that there is none.
+    let (_, said) = command(&room, &["dead-letters", "list", "--reason", "undecodeable"]);
+    assert!(said.contains(&format!("0 of {} dead letters shown", all.len())), "{said}");
+    let said = redrive(&room, &["--dry-run", "--reason", "undecodeable"]);
+    assert!(said.contains(&format!("{} are not selected", all.len())), "{said:?}");
     let (mut listed, mut would_go) = (0, 0);
     for number in 0..PARTITIONS {
         let filter = number.to_string();

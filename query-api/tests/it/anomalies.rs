@@ -2,6 +2,8 @@
 
 use crate::api::Api;
 use crate::world::World;
+use chrono_tz::Tz;
+use query_api::as_of::AsOf;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use system_tests::call;
@@ -18,7 +20,7 @@ async fn repeats_and_conflicts_of_a_period_are_listed_with_both_contents_and_the
     let now = service::clock::now_ms();
     let calls: Vec<_> = (0..40).map(|n| call().at_ms(now - n * 60_000).credits("1").build()).collect();
     world.append(&calls, now).await;
-    let before = format!("{}.{now}.Europe~Berlin", world.position_of("acme").as_u64());
+    let before = AsOf::new("acme", world.position_of("acme"), now, Tz::Europe__Berlin);
     // Of ten calls one is told of twice, of five others something else too; another organisation's are its own.
     let conflict = |n: usize| call().id(calls[n].event_id).member("eve").byok("0.0004", "EUR").build();
     let later: Vec<_> =

@@ -6,6 +6,7 @@ use crate::world::World;
 use chrono::Days;
 use chrono_tz::Tz;
 use proto::{Amount, Call, EventId, Position};
+use query_api::as_of::AsOf;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -211,8 +212,7 @@ impl Filter {
 }
 
 async fn assert_all_answers(api: &Api, world: &World, wanted: &Wanted, now_ms: i64) {
-    let zone = wanted.zone.name().replace('/', "~");
-    let as_of = format!("{}.{now_ms}.{zone}", wanted.at.as_u64());
+    let as_of = AsOf::new(&wanted.org_id, wanted.at, now_ms, wanted.zone).to_string();
     let path = format!("/v1/orgs/{}", wanted.org_id);
     let query = format!("{}&as_of={as_of}", wanted.query());
 

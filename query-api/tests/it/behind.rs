@@ -2,7 +2,9 @@
 
 use crate::api::Api;
 use crate::world::World;
+use chrono_tz::Tz;
 use proto::Call;
+use query_api::as_of::AsOf;
 use system_tests::call;
 
 #[tokio::test]
@@ -23,7 +25,7 @@ async fn when_too_much_would_come_from_the_ledger_an_older_snapshot_is_answered(
     let path = "/v1/orgs/acme/breakdowns?range=last_30_days";
     let behind = small.json(path).await;
     assert_eq!((&behind["behind"], &behind["totals"]["credits"]), (&true.into(), &"100".into()), "{behind}");
-    let as_of = format!("{}.{now}.UTC", world.position_of("acme").as_u64());
+    let as_of = AsOf::new("acme", world.position_of("acme"), now, Tz::UTC);
     let pinned = small.json(&format!("{path}&as_of={as_of}")).await;
     assert_eq!((&pinned["behind"], &pinned["totals"]["credits"]), (&false.into(), &"60100".into()));
     small.stop().await;
@@ -60,7 +62,7 @@ async fn a_page_says_how_far_behind_it_is_from_the_age_that_the_settings_name() 
         api.stop().await;
         html.split("class=\"banner\"").nth(1).map(|rest| rest.split("</p>").next().unwrap().to_owned())
     };
-    let as_of = format!("{}.{}.UTC", world.position_of("acme").as_u64(), service::clock::now_ms());
+    let as_of = AsOf::new("acme", world.position_of("acme"), service::clock::now_ms(), Tz::UTC);
     for page in ["audit", "usage"] {
         let path = format!("/orgs/acme/settings/{page}");
         let said = banner(&[], &path).await.expect("a minute is the default");

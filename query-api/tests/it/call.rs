@@ -2,6 +2,8 @@
 
 use crate::api::Api;
 use crate::world::World;
+use chrono_tz::Tz;
+use query_api::as_of::AsOf;
 use serde_json::json;
 use system_tests::call;
 
@@ -52,5 +54,5 @@ async fn repeats_and_conflicts_are_listed_and_the_first_message_counts() {
 }
 
 fn api_as_of(world: &World, now_ms: i64) -> String {
-    format!("{}.{now_ms}.Europe~Berlin", world.position_of("acme").as_u64())
+    AsOf::new("acme", world.position_of("acme"), now_ms, Tz::Europe__Berlin).to_string()
 }

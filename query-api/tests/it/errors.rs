@@ -2,6 +2,9 @@
 
 use crate::api::{Api, problem_of};
 use crate::world::World;
+use chrono_tz::Tz;
+use proto::Position;
+use query_api::as_of::AsOf;
 use system_tests::call;
 
 #[tokio::test]
@@ -10,7 +13,7 @@ async fn a_bad_request_names_each_parameter_that_is_wrong() {
     world.append(&[call().build()], service::clock::now_ms()).await;
     let api = Api::of(&world, &["acme"]).await;
     let long = "x".repeat(400);
-    let far = "18446744073709551615.1793487600123.UTC";
+    let far = AsOf::new("acme", Position::from_u64(u64::MAX), 1_793_487_600_123, Tz::UTC);
     for (resource, query, parameters) in [
         ("summary", "range=this_month", vec!["range"]),
         ("summary", "as_of=yesterday", vec!["as_of"]),

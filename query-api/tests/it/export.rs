@@ -2,7 +2,9 @@
 
 use crate::api::Api;
 use crate::world::World;
+use chrono_tz::Tz;
 use proto::Call;
+use query_api::as_of::AsOf;
 use reqwest::StatusCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +24,7 @@ async fn no_cell_begins_a_formula_and_every_text_comes_back() {
     let two = call().at_ms(now - 1).member("m2").byok("0.000418", "EUR").build();
     world.append(&[one.clone(), two.clone()], now).await;
     let api = Api::of(&world, &["acme"]).await;
-    let as_of = format!("{}.{now}.UTC", world.position_of("acme").as_u64());
+    let as_of = AsOf::new("acme", world.position_of("acme"), now, Tz::UTC).to_string();
     let response = api.get(&format!("/v1/orgs/acme/export.csv?as_of={as_of}")).await;
     assert_eq!(response.headers()["as-of"], as_of);
     assert_eq!(response.headers()["complete-through"], "2026-11-14T12:04:59.123Z");

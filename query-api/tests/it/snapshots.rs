@@ -2,7 +2,9 @@
 
 use crate::api::Api;
 use crate::world::World;
+use chrono_tz::Tz;
 use proto::Position;
+use query_api::as_of::AsOf;
 use serde_json::Value;
 use system_tests::call;
 
@@ -65,8 +67,8 @@ async fn only_what_is_covered_without_a_gap_is_counted_and_the_answer_says_throu
     let position: u64 = answer["as_of"].as_str().unwrap().split('.').next().unwrap().parse().unwrap();
     assert_eq!(Position::from_u64(position), world.position_of("acme"));
     assert_eq!(ms(&answer["complete_through"]), now);
-    let beyond = position + 1;
-    let (status, _, document) = api.problem(&format!("/v1/orgs/acme/summary?as_of={beyond}.{now}.UTC")).await;
+    let beyond = AsOf::new("acme", Position::from_u64(position + 1), now, Tz::UTC);
+    let (status, _, document) = api.problem(&format!("/v1/orgs/acme/summary?as_of={beyond}")).await;
     assert_eq!((status, &document["mistakes"][0]["parameter"]), (400, &"as_of".into()));
 
     // The gap closes, in two batches that overlap; then an idle sign of life moves the time, and not the position.
@@ -118,5 +120,57 @@ async fn the_next_source_counts_as_soon_as_it_is_open() {
     assert_eq!(calls().await, 3);
     world.open_source().await;
     assert_eq!(calls().await, 3, "one more source, and nothing in it");
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn a_snapshot_of_another_organisation_or_one_that_was_changed_is_refused() {
+    let mut world = World::new("query_foreign_snapshots").await;
+    let now = service::clock::now_ms();
+    world.append(&[call().org("acme").build(), call().org("globex").build()], now).await;
+    let api = Api::of(&world, &["acme", "globex"]).await;
+    let as_of = |answer: &Value| answer["as_of"].as_str().unwrap().to_owned();
+    let ours = as_of(&api.json("/v1/orgs/acme/summary").await);
+    let theirs = as_of(&api.json("/v1/orgs/globex/summary").await);
+    let rest = ours.split_once('.').unwrap().1;
+    for refused in [&theirs, &format!("0.{rest}"), &ours.replace("UTC", "Asia~Tokyo")] {
+        assert_ne!(*refused, ours);
+        for resource in ["summary", "breakdowns", "usage", "filters", "calls", "anomalies", "export.csv"] {
+            let path = format!("/v1/orgs/acme/{resource}?as_of={refused}");
+            let (status, _, document) = api.problem(&path).await;
+            let mistake = &document["mistakes"][0];
+            assert_eq!((status, &mistake["parameter"]), (400, &"as_of".into()), "{path}");
+            assert!(mistake["message"].as_str().unwrap().contains("another organisation"), "{document}");
+        }
+        let page = api.get(&format!("/orgs/acme/settings/audit?as_of={refused}")).await;
+        assert_eq!(page.status(), 400);
+    }
+    assert_eq!(as_of(&api.json(&format!("/v1/orgs/acme/summary?as_of={ours}")).await), ours);
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn the_longest_period_is_compared_with_one_that_begins_before_any_call_can_lie() {
+    let mut world = World::new("query_longest_period").await;
+    for (org, zone) in [("acme", "Pacific/Kiritimati"), ("globex", "America/Adak")] {
+        world.organisation(org, zone).await;
+        world.append(&[call().org(org).credits("2").build()], service::clock::now_ms()).await;
+    }
+    let api = Api::of(&world, &["acme", "globex"]).await;
+    for org in ["acme", "globex"] {
+        for (since, until) in
+            [("2000-01-01", "2099-12-31"), ("2000-01-01", "2030-06-01"), ("2000-01-01", "2029-12-31")]
+        {
+            let days = format!("range=custom&since={since}&until={until}");
+            let usage = api.json(&format!("/v1/orgs/{org}/usage?by=month&{days}")).await;
+            assert_eq!(
+                (&usage["totals"]["calls"], &usage["totals"]["credits"]),
+                (&1.into(), &"2".into()),
+                "{days}"
+            );
+            assert_eq!(usage["previous"]["totals"]["calls"], 0, "{days}");
+            assert_eq!(api.json(&format!("/v1/orgs/{org}/breakdowns?{days}")).await["totals"]["calls"], 1);
+        }
+    }
     api.stop().await;
 }

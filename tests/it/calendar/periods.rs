@@ -4,6 +4,8 @@ use super::ODD;
 use super::wall::{Span, Wall};
 use crate::api::Api;
 use chrono::{DateTime, NaiveDate, Utc};
+use proto::Position;
+use query_api::as_of::AsOf;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -92,10 +94,8 @@ async fn months_and_the_same_days_of_the_last_are_those_of_the_engines_clocks_at
     for _ in 0..CASES {
         let (zone, now_ms) = case(&zones, &mut dice);
         let wall = Wall::of(&room, zone.name(), now_ms).await;
-        // An as_of names position, present and zone.
-        let name = zone.name().replace('/', "~").replace('+', "!");
-        let summary =
-            client.json(&format!("/v1/orgs/acme/summary?as_of={at}.{now_ms}.{name}")).await.unwrap();
+        let as_of = AsOf::new("acme", Position::from_u64(at), now_ms, zone);
+        let summary = client.json(&format!("/v1/orgs/acme/summary?as_of={as_of}")).await.unwrap();
         wrong.extend(compare(&wall, &summary).err());
     }
     assert!(wrong.is_empty(), "{} of {CASES}:\n{}", wrong.len(), wrong.join("\n"));

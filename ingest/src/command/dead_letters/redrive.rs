@@ -25,6 +25,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
 use service::failpoint;
 use std::collections::{BTreeMap, HashSet};
+use std::num::NonZeroU64;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -46,7 +47,7 @@ pub struct RedriveArgs {
     partition: Option<i32>,
     /// Only so many, oldest first
     #[arg(long)]
-    limit: Option<u64>,
+    limit: Option<NonZeroU64>,
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
@@ -92,7 +93,7 @@ pub async fn redrive(tools: &Tools, args: RedriveArgs) -> anyhow::Result<()> {
             if returns.len() >= AT_ONCE {
                 runtime.block_on(outbox.put_back(std::mem::take(&mut returns)))?;
             }
-            let is_enough = args.limit.is_some_and(|limit| judge.tally.put_back >= limit);
+            let is_enough = args.limit.is_some_and(|limit| judge.tally.put_back >= limit.get());
             Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         runtime.block_on(outbox.put_back(returns))?;
@@ -112,9 +113,10 @@ struct Judge<'a> {
     tally: Tally,
 }
 
-/// What became of the letters that were asked for.
+/// What became of the letters that were looked at.
 #[derive(Default)]
 struct Tally {
+    not_selected: u64,
     put_back: u64,
     already: u64,
     of_other_topics: u64,
@@ -133,7 +135,11 @@ impl<'a> Judge<'a> {
         let is_wanted = args.reason.as_ref().is_none_or(|reason| *reason == text(all, headers::REASON))
             && args.partition.is_none_or(|partition| partition == place.partition)
             && args.org.as_ref().is_none_or(|org| call.as_ref().is_some_and(|call| call.org_id == *org));
-        if !is_wanted || !self.seen.insert(place.clone()) {
+        if !self.seen.insert(place.clone()) {
+            return None;
+        }
+        if !is_wanted {
+            self.tally.not_selected += 1;
             return None;
         }
         if self.put_back.contains_key(&place) {
@@ -200,6 +206,9 @@ impl Tally {
             "{:>8} of other topics: publish the present state of the directory instead",
             self.of_other_topics
         );
+        if self.not_selected > 0 {
+            println!("{:>8} are not selected", self.not_selected);
+        }
         for (reason, count) in &self.refused_again {
             println!("{count:>8} stay: they would be refused again, {reason}");
         }
