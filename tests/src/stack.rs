@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// One of the two engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,9 +131,21 @@ impl Stack {
         script(&self.dir, &["start", "--only", component.name()]);
     }
 
-    /// Ends it as a loss of power would end the process: SIGKILL.
+    /// Ends it as a loss of power would end the process: SIGKILL. Returns when it is gone: one that waits for its disk is
+    /// still there for a while, and `start` would take it for one that runs.
+    ///
+    /// # Panics
+    /// If it does not go.
     pub fn kill(&self, component: Component) {
+        let pid = self.pid(component);
         self.signal(component, rustix::process::Signal::KILL);
+        for _ in 0..600 {
+            if is_gone(pid) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("{} was killed and is still there", component.name());
     }
 
     /// Freezes it (SIGSTOP): connections stay open and nothing answers.
@@ -185,6 +198,13 @@ impl Drop for Stack {
             }
         }
     }
+}
+
+/// Whether nothing of a process is left but what its parent has not asked for yet. Where there is no `/proc`, nobody can
+/// say, and nothing is waited for.
+fn is_gone(pid: i32) -> bool {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    status.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
 fn own_folder() -> tempfile::TempDir {
