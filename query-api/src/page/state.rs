@@ -13,6 +13,7 @@ use crate::period::Range;
 use crate::problem::Problem;
 use crate::routes::calls::event_id_from;
 use crate::routes::filters::{Dimension, dimension_from};
+use crate::routes::take_as_of;
 use chrono::NaiveDate;
 use proto::EventId;
 
@@ -89,9 +90,7 @@ impl State {
             narrow: take_narrow(parameters),
             all_members: parameters.one("members").is_some_and(|members| members == "all"),
             after: parameters.one_as("after", event_id_from),
-            as_of: parameters.one_as("as_of", |text| {
-                text.parse().map_err(|error: crate::as_of::AsOfError| error.to_string())
-            }),
+            as_of: take_as_of(parameters),
             find: find.map(|dimension| (dimension, search)),
             by: None,
         }
