@@ -46,7 +46,7 @@ enum Range {
     Custom(NaiveDate, NaiveDate),
 }
 
-/// A call that happened so long before a snapshot's present is most likely in it.
+/// A call that was published so long before a snapshot's present is most likely in it.
 const COUNTED_AFTER_MS: i64 = 5_000;
 /// The last ones have so few calls that the whole organisation can be read to its end.
 const SMALL: usize = 2;

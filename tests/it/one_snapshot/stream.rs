@@ -43,8 +43,8 @@ const REMEMBERED: usize = 1_024;
 /// Pause between two handfuls.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Published calls of each organisation.
-type Seen = [Vec<Call>; ORGS.len()];
+/// Published calls of each organisation, and when they were published, in milliseconds since 1970.
+type Seen = [Vec<(i64, Call)>; ORGS.len()];
 
 /// Calls that pour in until it is stopped.
 pub struct Stream {
@@ -66,7 +66,9 @@ impl Stream {
     /// Begins to publish so many messages a second.
     pub fn start(room: &Room, rate: u64, history: Vec<Call>, mut dice: StdRng) -> Self {
         let mut seen = Seen::default();
-        history.into_iter().for_each(|call| seen[number_of(call.org_id.as_str())].push(call));
+        for call in history {
+            seen[number_of(call.org_id.as_str())].push((call.occurred_at_ms(), call));
+        }
         let (seen, published, ends) = (Arc::new(Mutex::new(seen)), Arc::default(), Arc::default());
         let stream = (Arc::clone(&seen), Arc::clone(&published), Arc::clone(&ends));
         let (producer, topic, began) = (room.producer(), room.topic("calls"), Instant::now());
@@ -92,13 +94,13 @@ impl Stream {
         Self { seen, published, ends, publisher, began }
     }
 
-    /// A call of an organisation that was most likely published before an instant.
+    /// A call of an organisation that was published before an instant; any of them where that is no longer remembered.
     pub fn any_of(&self, org: &str, before_ms: i64, dice: &mut StdRng) -> Call {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let theirs = &seen[number_of(org)];
-        let earlier: Vec<&Call> = theirs.iter().filter(|call| call.occurred_at_ms() < before_ms).collect();
+        let earlier: Vec<_> = theirs.iter().filter(|(at_ms, _)| *at_ms < before_ms).collect();
         let chosen = earlier.choose(dice).copied().or_else(|| theirs.first());
-        chosen.expect("every organisation has calls").clone()
+        chosen.expect("every organisation has calls").1.clone()
     }
 
     /// Ends it. Returns how many messages it published, and how many a second.
@@ -119,7 +121,7 @@ fn number_of(org: &str) -> usize {
 fn next_call(seen: &Mutex<Seen>, dice: &mut StdRng) -> Call {
     let org = BY_SHARE.sample(dice);
     let seen = &mut seen.lock().unwrap_or_else(PoisonError::into_inner)[org];
-    let told = seen.choose(dice).expect("there is a history").clone();
+    let (_, told) = seen.choose(dice).expect("there is a history").clone();
     match dice.random_range(0..100) {
         0..5 => told,
         // The same identity with other content, of another member too.
@@ -127,12 +129,13 @@ fn next_call(seen: &Mutex<Seen>, dice: &mut StdRng) -> Call {
         _ => {
             let minutes = 60_000i64 << dice.random_range(0..16);
             let late_ms = if dice.random_bool(0.05) { minutes + dice.random_range(0..minutes) } else { 0 };
-            let call = new_call(org, service::clock::now_ms() - late_ms, dice);
+            let now_ms = service::clock::now_ms();
+            let call = new_call(org, now_ms - late_ms, dice);
             if seen.len() < REMEMBERED {
-                seen.push(call.clone());
+                seen.push((now_ms, call.clone()));
             } else {
                 let at = dice.random_range(0..REMEMBERED);
-                seen[at] = call.clone();
+                seen[at] = (now_ms, call.clone());
             }
             call
         }
