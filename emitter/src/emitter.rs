@@ -35,7 +35,9 @@ pub struct ShutdownReport {
 
 impl Emitter {
     /// Opens the queue, resumes what an earlier process left there, and begins to publish in the background. Kafka
-    /// need not be reachable. Reads the whole waiting queue once: some seconds for gigabytes.
+    /// need not be reachable, and the disk may be full: what waits there goes out and makes room, and until there is
+    /// room, [`Self::emit`] says [`EmitError::SegmentNotReady`]. Reads the whole waiting queue once: some seconds for
+    /// gigabytes.
     ///
     /// # Errors
     /// Settings out of bounds, or a queue folder that cannot be used: see [`StartError`].
@@ -116,14 +118,17 @@ impl Emitter {
         self.shared.tally.snapshot()
     }
 
-    /// What calls wait for: the disk (new ones are refused), or Kafka (accepted ones wait). `None` if all is well.
+    /// What calls wait for: the disk (new ones are refused), Kafka (accepted ones wait), or both. `None` if all is well.
     pub fn trouble(&self) -> Option<Trouble> {
         if self.publisher_died() {
             let reason = "the publishing thread has died: restart the process; its queue is kept".to_owned();
             return Some(Trouble { reason, lasts: self.counters().oldest_age });
         }
-        let of_kafka = || self.shared.trouble.get().filter(|_| self.counters().queued_records > 0);
-        self.queue.disk_trouble().get().or_else(of_kafka)
+        let of_kafka = self.shared.trouble.get().filter(|_| self.counters().queued_records > 0);
+        match (self.queue.disk_trouble().get(), of_kafka) {
+            (Some(disk), Some(kafka)) => Some(disk.and(kafka)),
+            (disk, kafka) => disk.or(kafka),
+        }
     }
 
     /// Waits until Kafka has acknowledged every call accepted before. Returns `false` if that takes longer than

@@ -13,6 +13,14 @@ pub struct Trouble {
     pub lasts: Duration,
 }
 
+impl Trouble {
+    /// Both, which together last as long as the longer one.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let reason = format!("{}; {}", self.reason, other.reason);
+        Self { reason, lasts: self.lasts.max(other.lasts) }
+    }
+}
+
 /// The present trouble of one part, shared between the part and whoever asks.
 #[derive(Debug, Default)]
 pub(crate) struct TroubleCell(Mutex<Option<(String, Instant)>>);

@@ -89,7 +89,8 @@ pub struct CallsArguments {
     /// Leave wrong lines out, list them, and publish the others
     #[arg(long)]
     pub skip_bad_lines: bool,
-    /// Keep what Kafka has not acknowledged in this folder, and publish it first at the next run
+    /// Keep what Kafka has not acknowledged in this folder, and publish it first at the next run, though that run's
+    /// input be empty
     #[arg(long, value_name = "DIR")]
     pub queue_dir: Option<PathBuf>,
 }

@@ -44,7 +44,8 @@ pub fn run(arguments: &CallsArguments) -> anyhow::Result<ExitCode> {
             println!("moved to {}", ends.collect::<Vec<_>>().join(" to "));
         }
     }
-    if arguments.dry_run || empty {
+    // What an earlier run left in a queue folder goes out also with nothing to add.
+    if arguments.dry_run || empty && arguments.queue_dir.is_none() {
         println!("nothing was published");
         return Ok(ExitCode::SUCCESS);
     }

@@ -32,6 +32,15 @@ enum Folder {
     Temporary(TempDir),
 }
 
+/// What has become of the input.
+#[derive(Debug, Clone, Copy)]
+enum Input {
+    /// All of it was accepted.
+    Taken,
+    /// There is more, which waits for room or for its time.
+    Waits,
+}
+
 /// How it ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Outcome {
@@ -70,13 +79,13 @@ impl Publishing {
     /// Accepts a call, waiting while the queue is full.
     ///
     /// # Errors
-    /// Kafka has acknowledged nothing for the timeout, or the call is out of bounds.
+    /// Nothing was acknowledged for the timeout, or the call is out of bounds.
     pub fn emit(&mut self, call: &Call) -> anyhow::Result<()> {
         loop {
             match self.emitter.emit(call) {
                 Ok(()) => return Ok(()),
                 Err(EmitError::QueueFull | EmitError::SegmentNotReady) => {
-                    self.check_progress()?;
+                    self.check_progress(Input::Waits)?;
                     sleep(FULL_PAUSE);
                 }
                 Err(error) => return Err(error.into()),
@@ -87,7 +96,7 @@ impl Publishing {
     /// Waits until a call is due.
     ///
     /// # Errors
-    /// Kafka has acknowledged nothing for the timeout.
+    /// Nothing was acknowledged for the timeout.
     pub fn wait_until(&mut self, due: Instant) -> anyhow::Result<()> {
         loop {
             let left = due.saturating_duration_since(Instant::now());
@@ -95,7 +104,7 @@ impl Publishing {
                 return Ok(());
             }
             sleep(left.min(Duration::from_millis(100)));
-            self.check_progress()?;
+            self.check_progress(Input::Waits)?;
         }
     }
 
@@ -109,7 +118,7 @@ impl Publishing {
             Progress::begin("acknowledged", Some(counters.acknowledged + counters.queued_records));
         while !self.emitter.flush(Duration::from_millis(200)) {
             progress.set(self.emitter.counters().acknowledged);
-            self.check_progress()?;
+            self.check_progress(Input::Taken)?;
         }
         drop(progress);
         self.emitter.shutdown(Duration::ZERO);
@@ -129,20 +138,24 @@ impl Publishing {
     }
 
     /// What is to be said of calls that are not acknowledged.
-    pub fn left_over(&self) -> String {
+    fn left_over(&self, input: Input) -> String {
+        const AGAIN: &str = "publish the same input again: calls keep their ids, so none counts twice";
         let Counters { acknowledged, queued_records, .. } = self.emitter.counters();
-        let next = match &self.folder {
+        let others = match &self.folder {
             Folder::Kept(path) => {
-                format!("the others wait in `{}` and go first at the next run", path.display())
+                let waiting =
+                    format!("{queued_records} wait in `{}` and go first at the next run", path.display());
+                match input {
+                    Input::Taken => waiting,
+                    Input::Waits => format!("{waiting}; what follows in the input was not taken: {AGAIN}"),
+                }
             }
-            Folder::Temporary(_) => {
-                "publish the same input again: calls keep their ids, so none counts twice".to_owned()
-            }
+            Folder::Temporary(_) => format!("{queued_records} are not; {AGAIN}"),
         };
-        format!("{acknowledged} calls are acknowledged, {queued_records} are not; {next}")
+        format!("{acknowledged} calls are acknowledged; {others}")
     }
 
-    fn check_progress(&mut self) -> anyhow::Result<()> {
+    fn check_progress(&mut self, input: Input) -> anyhow::Result<()> {
         let counters = self.emitter.counters();
         if counters.acknowledged != self.acknowledged || counters.queued_records == 0 {
             self.acknowledged = counters.acknowledged;
@@ -153,8 +166,8 @@ impl Publishing {
         }
         let reason =
             self.emitter.trouble().map_or_else(|| "it gives no reason".to_owned(), |trouble| trouble.reason);
-        let left_over = self.left_over();
-        Err(anyhow!("Kafka has acknowledged nothing for {:?} ({reason}): {left_over}", self.timeout))
+        let left_over = self.left_over(input);
+        Err(anyhow!("nothing was acknowledged for {:?} ({reason}): {left_over}", self.timeout))
     }
 }
 

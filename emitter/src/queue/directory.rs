@@ -145,7 +145,8 @@ fn lock(path: &Path) -> Result<File, DirectoryError> {
         Ok(()) => {
             file.set_len(0)?;
             let command = std::env::args_os().next().unwrap_or_default();
-            write!(file, "process {} ({})", std::process::id(), command.to_string_lossy())?;
+            // A courtesy to whoever finds the folder locked; a full disk may have no room for it.
+            let _named = write!(file, "process {} ({})", std::process::id(), command.to_string_lossy());
             Ok(file)
         }
         Err(TryLockError::WouldBlock) => {

@@ -99,7 +99,7 @@ struct Shared {
 }
 
 impl Queue {
-    /// Locks the folder, reads what an earlier process left there, and prepares the first segment.
+    /// Locks the folder, reads what an earlier process left there, and prepares the first segment, if there is room.
     pub fn open(settings: &Settings) -> Result<(Self, Reader, Recovered), OpenError> {
         let directory = Directory::open(&settings.directory).map_err(|error| match error {
             DirectoryError::Locked { holder } => OpenError::Locked { holder },
@@ -119,8 +119,14 @@ impl Queue {
         });
         let bytes_on_disk = left_behind.iter().map(|file| file.bytes).sum::<u64>();
         let mut keeper = Keeper::new(Arc::clone(&shared), first_sequence, bytes_on_disk);
-        // Here and now, so that a disk without room is an error of the start.
-        keeper.prepare_spares()?;
+        // Here and now, so that a folder that cannot be written to is an error of the start. A disk without room is none:
+        // what waits there goes out, which makes room.
+        if let Err(error) = keeper.prepare_spares() {
+            if !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+                return Err(error.into());
+            }
+            shared.disk_trouble.begin(error.to_string());
+        }
         let keeper =
             std::thread::Builder::new().name("emitter-disk".to_owned()).spawn(move || keeper.run())?;
         let left_behind = left_behind.into_iter().map(|file| file.sequence).collect();

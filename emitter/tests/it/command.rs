@@ -293,3 +293,65 @@ fn a_queue_folder_keeps_what_was_not_acknowledged_for_the_next_run() {
     assert!(shown.ends_with("resumed from an earlier run: 1\npublished: 3\nacknowledged: 4\n"), "{shown}");
     assert_eq!(kafka.read("kept").len(), 4);
 }
+
+#[test]
+fn what_a_queue_folder_keeps_goes_out_with_an_input_that_is_empty() {
+    let kafka = Kafka::shared();
+    kafka.create_topic("kept-alone", 1, &[]);
+    let folder = TempDir::new().unwrap();
+    let queue = folder.path().join("queue").display().to_string();
+    let emitter = emitter::Emitter::start(emitter::EmitterSettings::new("127.0.0.1:9", &queue)).unwrap();
+    emitter.emit(&super::calls::call("acme", 7)).unwrap();
+    drop(emitter);
+    let empty = write(&folder, "empty.jsonl", &[]);
+    let arguments =
+        ["calls", &empty, "--brokers", &kafka.brokers, "--topic", "kept-alone", "--queue-dir", &queue];
+    let shown = succeeds(&[&arguments[..], &["--dry-run"]].concat());
+    assert!(shown.ends_with("nothing was published\n"), "{shown}");
+    let shown = succeeds(&arguments);
+    assert!(shown.ends_with("resumed from an earlier run: 1\npublished: 0\nacknowledged: 1\n"), "{shown}");
+    assert_eq!(kafka.read("kept-alone").len(), 1);
+}
+
+#[test]
+fn when_kafka_dies_in_the_middle_it_is_told_what_waits_and_what_was_not_taken() {
+    let kafka = Kafka::start();
+    kafka.create_topic("died", 1, &[]);
+    let folder = TempDir::new().unwrap();
+    let queue = folder.path().join("queue").display().to_string();
+    let arguments =
+        ["--brokers", &kafka.brokers, "--topic", "died", "--queue-dir", &queue, "--timeout", "3s"];
+    let mut child = Command::new(env!("CARGO_BIN_EXE_emit"))
+        .args(["calls", "-", "--speed", "as-it-happened"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let lines = [0, 0, 60].map(|minute| json_line(&time(minute), "acme", r#""credits":"0.25""#));
+    writeln!(input, "{}", lines[0]).unwrap();
+    let deadline = Instant::now() + super::kafka::PATIENCE;
+    while kafka.read("died").is_empty() {
+        assert!(Instant::now() < deadline, "nothing arrives");
+    }
+    kafka.kill();
+    // The second is due at once, the third in an hour.
+    writeln!(input, "{}\n{}", lines[1], lines[2]).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let error = text(&output.stderr);
+    assert!(!output.status.success() && error.contains("nothing was acknowledged for 3s ("), "{error}");
+    let told = format!(
+        "1 calls are acknowledged; 1 wait in `{queue}` and go first at the next run; what follows in the input was not \
+         taken: publish the same input again: calls keep their ids, so none counts twice"
+    );
+    assert!(error.trim_end().ends_with(&told), "{error}");
+
+    kafka.start_again();
+    let again = write(&folder, "again.jsonl", &lines);
+    let shown = succeeds(&[&["calls", &again][..], &arguments].concat());
+    assert!(shown.ends_with("resumed from an earlier run: 1\npublished: 3\nacknowledged: 4\n"), "{shown}");
+    let ids: std::collections::BTreeSet<_> = event_ids(&kafka.read("died")).into_iter().collect();
+    assert_eq!(ids.len(), 3);
+}

@@ -60,10 +60,8 @@ fn the_copilot_on_a_small_disk() {
     let Some(disk) = std::env::var_os(CHILD_DISK).map(PathBuf::from) else { return };
     // Ends what the harness may have written of its line by now.
     println!();
-    let mut settings = EmitterSettings::new(std::env::var(CHILD_BROKERS).unwrap(), disk.join("queue"));
-    TOPIC.clone_into(&mut settings.topic);
-    settings.segment_bytes = SEGMENT_BYTES;
-    let mut copilot = Copilot { emitter: Emitter::start(settings).unwrap(), next: 0, refused: 0 };
+    let brokers = std::env::var(CHILD_BROKERS).unwrap();
+    let mut copilot = Copilot { emitter: start(&brokers, &disk), next: 0, refused: 0 };
 
     // Somebody else takes the room; then all that is left of the queue's segments fills up.
     fill(&disk);
@@ -76,9 +74,27 @@ fn the_copilot_on_a_small_disk() {
     // There is room again: it goes on by itself.
     std::fs::remove_file(ballast(&disk)).unwrap();
     copilot.emit_patiently(2000);
-    // Full once more, and now Kafka takes the calls: they leave from a full disk.
+    // Full once more, and started again there.
     fill(&disk);
     copilot.emit_until_refused_for(Duration::from_secs(2));
+    let accepted_before = copilot.next - copilot.refused;
+    let Copilot { emitter, next: first, .. } = copilot;
+    drop(emitter);
+    let emitter = start("127.0.0.1:9", &disk);
+    let trouble = || emitter.trouble().expect("it says so at once");
+    assert!(trouble().reason.contains("No space left on device"), "{:?}", trouble());
+    // The disk is why new calls are refused, and Kafka why it stays full.
+    let deadline = Instant::now() + PATIENCE;
+    while !(trouble().reason.contains("No space left on device") && trouble().reason.contains("127.0.0.1:9"))
+    {
+        assert!(Instant::now() < deadline, "{:?}", trouble());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(emitter);
+    let mut copilot = Copilot { emitter: start(&brokers, &disk), next: first, refused: 0 };
+    assert!(!copilot.emit(), "there is no room");
+    assert_eq!(copilot.emitter.counters().recovered, accepted_before);
+    // Now Kafka takes the calls: they leave from a full disk.
     println!("{FULL}");
     assert!(
         copilot.emitter.flush(PATIENCE),
@@ -91,8 +107,16 @@ fn the_copilot_on_a_small_disk() {
     let Copilot { emitter, next, refused } = copilot;
     assert_eq!(emitter.shutdown(PATIENCE), ShutdownReport { unsent: 0 });
     let counters = emitter.counters();
-    assert_eq!((counters.accepted, counters.acknowledged), (next - refused, next - refused));
+    let accepted = next - first - refused;
+    assert_eq!((counters.accepted, counters.acknowledged), (accepted, accepted_before + accepted));
     assert_eq!((counters.refused_not_ready, counters.damaged), (refused, 0));
+}
+
+fn start(brokers: &str, disk: &Path) -> Emitter {
+    let mut settings = EmitterSettings::new(brokers, disk.join("queue"));
+    TOPIC.clone_into(&mut settings.topic);
+    settings.segment_bytes = SEGMENT_BYTES;
+    Emitter::start(settings).unwrap()
 }
 
 struct Copilot {
