@@ -118,7 +118,8 @@ impl Emitter {
         self.shared.tally.snapshot()
     }
 
-    /// What calls wait for: the disk (new ones are refused), Kafka (accepted ones wait), or both. `None` if all is well.
+    /// What calls wait for: the disk (new ones are refused), Kafka (accepted ones wait), or both. `None` if all is
+    /// well.
     pub fn trouble(&self) -> Option<Trouble> {
         if self.publisher_died() {
             let reason = "the publishing thread has died: restart the process; its queue is kept".to_owned();

@@ -24,7 +24,8 @@ pub enum StartError {
         /// Which file, which version.
         reason: String,
     },
-    /// The folder cannot be read or written. (That its disk is full is no error: what waits there goes out and makes room.)
+    /// The folder cannot be read or written. (That its disk is full is no error: what waits there goes out and makes
+    /// room.)
     #[error("the queue folder `{}` cannot be used", .directory.display())]
     Io {
         /// The folder.

@@ -119,8 +119,8 @@ impl Queue {
         });
         let bytes_on_disk = left_behind.iter().map(|file| file.bytes).sum::<u64>();
         let mut keeper = Keeper::new(Arc::clone(&shared), first_sequence, bytes_on_disk);
-        // Here and now, so that a folder that cannot be written to is an error of the start. A disk without room is none:
-        // what waits there goes out, which makes room.
+        // Here and now, so that a folder that cannot be written to is an error of the start. A disk without room is
+        // none: what waits there goes out, which makes room.
         if let Err(error) = keeper.prepare_spares() {
             if !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
                 return Err(error.into());
