@@ -69,7 +69,10 @@ fn survey(arguments: &CallsArguments) -> anyhow::Result<Survey> {
 /// The second pass: publishes every call.
 fn publish(arguments: &CallsArguments, total: Option<u64>, shift_ms: i64) -> anyhow::Result<ExitCode> {
     let mut publishing = Publishing::start(arguments)?;
-    arguments.shift().remember(shift_ms)?;
+    // An empty input has no newest call that could have chosen the move.
+    if total != Some(0) {
+        arguments.shift().remember(shift_ms)?;
+    }
     let mut progress = Progress::begin("published", total);
     let (mut pace, mut ids, mut bad) = (Pace::new(arguments.speed), EventIds::default(), BadLines::default());
     for line in call_lines(&arguments.files, arguments.format)? {

@@ -277,16 +277,20 @@ fn what_kafka_refused_is_kept_and_can_be_published_later() {
     std::fs::remove_dir_all(Path::new(refused).parent().unwrap()).unwrap();
 }
 
+/// A queue as a run leaves it that was killed before Kafka had acknowledged anything.
+fn queue_with_a_call(folder: &TempDir) -> String {
+    let queue = folder.path().join("queue").display().to_string();
+    let emitter = emitter::Emitter::start(emitter::EmitterSettings::new("127.0.0.1:9", &queue)).unwrap();
+    emitter.emit(&super::calls::call("acme", 7)).unwrap();
+    queue
+}
+
 #[test]
 fn a_queue_folder_keeps_what_was_not_acknowledged_for_the_next_run() {
     let kafka = Kafka::shared();
     kafka.create_topic("kept", 1, &[]);
     let folder = TempDir::new().unwrap();
-    let queue = folder.path().join("queue").display().to_string();
-    // As a run leaves it that was killed before Kafka had acknowledged anything.
-    let emitter = emitter::Emitter::start(emitter::EmitterSettings::new("127.0.0.1:9", &queue)).unwrap();
-    emitter.emit(&super::calls::call("acme", 7)).unwrap();
-    drop(emitter);
+    let queue = queue_with_a_call(&folder);
     let file = write(&folder, "calls.jsonl", &three_calls());
     let shown =
         succeeds(&["calls", &file, "--brokers", &kafka.brokers, "--topic", "kept", "--queue-dir", &queue]);
@@ -299,16 +303,15 @@ fn what_a_queue_folder_keeps_goes_out_with_an_input_that_is_empty() {
     let kafka = Kafka::shared();
     kafka.create_topic("kept-alone", 1, &[]);
     let folder = TempDir::new().unwrap();
-    let queue = folder.path().join("queue").display().to_string();
-    let emitter = emitter::Emitter::start(emitter::EmitterSettings::new("127.0.0.1:9", &queue)).unwrap();
-    emitter.emit(&super::calls::call("acme", 7)).unwrap();
-    drop(emitter);
+    let queue = queue_with_a_call(&folder);
     let empty = write(&folder, "empty.jsonl", &[]);
     let arguments =
         ["calls", &empty, "--brokers", &kafka.brokers, "--topic", "kept-alone", "--queue-dir", &queue];
     let shown = succeeds(&[&arguments[..], &["--dry-run"]].concat());
     assert!(shown.ends_with("nothing was published\n"), "{shown}");
-    let shown = succeeds(&arguments);
+    let shift_file = folder.path().join("shift").display().to_string();
+    let shown = succeeds(&[&arguments[..], &["--shift-to-now", "--shift-file", &shift_file]].concat());
+    assert!(!Path::new(&shift_file).exists(), "no call has chosen a shift");
     assert!(shown.ends_with("resumed from an earlier run: 1\npublished: 0\nacknowledged: 1\n"), "{shown}");
     assert_eq!(kafka.read("kept-alone").len(), 1);
 }
