@@ -122,9 +122,7 @@ async fn whatever_is_said_at_one_snapshot_is_what_the_topic_held() {
         age[3]
     );
     assert!(repeats > 0 && conflicts > 0);
-    // Of a few dozen filters chance alone may leave many without a call, and so may a snapshot of a busy machine.
-    let least = if settings.age_ms_max.is_some() { 80 } else { 50 };
-    assert!(with_calls as u64 * 100 >= settings.filters * least, "only {with_calls} filters have calls");
+    assert!(with_calls as u64 * 100 >= settings.filters * 80, "only {with_calls} filters have calls");
     if let Some(age_ms_max) = settings.age_ms_max {
         assert!(rate * 100 >= settings.rate * 95, "the machine gives only {rate} messages a second");
         assert!(age[2] <= age_ms_max, "p99 of the age of a fresh snapshot is {} ms", age[2]);
