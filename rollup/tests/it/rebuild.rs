@@ -72,7 +72,7 @@ async fn damaged_rows_are_right_again_and_those_outside_the_selection_are_left_a
 async fn damaged_rows_of_an_earlier_zone_do_not_come_back_with_it() {
     let mut random = seeded("rollup_earlier_zone");
     let mut world = World::new("rollup_earlier_zone", 2).await;
-    world.append(&random_calls(&mut random, 200, NOW_MS, 20 * DAY_MS), NOW_MS).await;
+    world.append(&random_calls(&mut random, 200, NOW_MS, 60 * DAY_MS), NOW_MS).await;
     world.set_zone("acme", "Asia/Tokyo").await;
     world.settle(&mut world.worker()).await;
     world.set_zone("acme", "America/New_York").await;
