@@ -79,13 +79,16 @@ lock_fds=()
 
 answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# free_port [TAKEN…]: below the range the kernel hands to outgoing connections, so that nobody takes it in between.
+# free_port [TAKEN…]: below the range the kernel hands to outgoing connections, so that nobody takes it in between; and
+# claimed, so that no other start takes it before it is listened to, or while its process is down for a moment.
 free_port() {
-  local port
+  local port claims=${TMPDIR:-/tmp}/audit-ports-$UID
+  mkdir -p "$claims"
+  find "$claims" -type f -mmin +60 -delete
   for _ in $(seq 200); do
     port=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
     case " $* " in *" $port "*) continue ;; esac
-    if ! answers "$port"; then echo "$port"; return; fi
+    if ! answers "$port" && (set -o noclobber; : >"$claims/$port") 2>/dev/null; then echo "$port"; return; fi
   done
   fail 'found no free port between 20000 and 32000' 'name one in the environment; `help` says how'
 }

@@ -192,8 +192,8 @@ fn a_start_that_cannot_work_says_why() {
     let tools = stack.root.path().join("tools");
     std::fs::create_dir(&tools).unwrap();
     for tool in [
-        "bash", "cat", "cksum", "cp", "cut", "dirname", "flock", "head", "mkdir", "mv", "od", "sed", "seq",
-        "tr",
+        "bash", "cat", "cksum", "cp", "cut", "dirname", "find", "flock", "head", "mkdir", "mv", "od", "sed",
+        "seq", "tr",
     ] {
         let found = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().unwrap();
         let found = String::from_utf8_lossy(&found.stdout).trim().to_owned();
@@ -224,4 +224,36 @@ fn a_start_that_cannot_work_says_why() {
     for arguments in [&["start", "--only", "postgres"][..], &["start", "--nope"], &["restart"]] {
         assert!(!stack.run(arguments).status.success(), "{arguments:?}");
     }
+}
+
+/// Starts at the same time, none of which listens yet. The numbers of those that run meanwhile are not touched: their claims
+/// lie elsewhere.
+#[test]
+fn no_two_starts_are_given_the_same_free_port() {
+    const STARTS: usize = 4;
+    const PORTS: usize = 150;
+    let claims = TempDir::new().unwrap();
+    let script = format!(". deploy/local/process.sh; for _ in $(seq {PORTS}); do free_port; done");
+    let starts: Vec<_> = (0..STARTS)
+        .map(|_| {
+            Command::new("bash")
+                .args(["-euo", "pipefail", "-c", &script])
+                .env("TMPDIR", claims.path())
+                .current_dir(repository())
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .expect("bash")
+        })
+        .collect();
+    let given: Vec<String> = starts
+        .into_iter()
+        .flat_map(|start| {
+            let output = start.wait_with_output().unwrap();
+            assert!(output.status.success());
+            String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(given.len(), STARTS * PORTS);
+    let distinct: std::collections::HashSet<&String> = given.iter().collect();
+    assert_eq!(distinct.len(), given.len(), "a port was given twice");
 }
