@@ -20,7 +20,7 @@ use crate::period::Span;
 use crate::queries::Question;
 use proto::Position;
 use quick_cache::sync::Cache;
-use quick_cache::{DefaultHashBuilder, Weighter, sync::DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter, sync::DefaultLifecycle};
 use std::any::Any;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +29,8 @@ use std::time::{Duration, Instant};
 const BYTES_MAX: u64 = 32 << 20;
 /// About how many answers that is.
 const ANSWERS: usize = 2_000;
+/// The cache's parts. What is larger than one is not kept, so their number does not grow with the machine's cores.
+const SHARDS: usize = 4;
 /// A rollup row that was damaged and mended by `rollup rebuild` has the same touches; so its kept answer ends by time.
 const LIFETIME: Duration = Duration::from_secs(60);
 
@@ -70,14 +72,13 @@ impl Weighter<Asked, Answer> for Weigh {
 
 impl Default for Kept {
     fn default() -> Self {
-        let cache = Cache::with(
-            ANSWERS,
-            BYTES_MAX,
-            Weigh,
-            DefaultHashBuilder::default(),
-            DefaultLifecycle::default(),
-        );
-        Self(cache)
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(ANSWERS)
+            .weight_capacity(BYTES_MAX)
+            .shards(SHARDS)
+            .build()
+            .expect("both capacities are given");
+        Self(Cache::with_options(options, Weigh, DefaultHashBuilder::default(), DefaultLifecycle::default()))
     }
 }
 
@@ -199,6 +200,14 @@ mod tests {
         assert_eq!(held(at(11)), None);
         let other_bounds = Asked::touches("acme", at(10), &[0, 1800]);
         assert_eq!(kept.get::<u64>(&other_bounds, at(10), Position::ZERO), None);
+    }
+
+    #[test]
+    fn a_large_answer_is_kept_on_any_machine() {
+        let kept = Kept::default();
+        let asked = asked("acme", &Narrow::default(), 0);
+        kept.put(asked.clone(), at(100), Arc::new(vec![1i64]), 6 << 20);
+        assert!(kept.get::<i64>(&asked, at(100), Position::ZERO).is_some());
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! A day begins at the first instant that shows its date on a wall clock: at midnight, at the earlier midnight
 //! where it comes twice, and where midnight does not exist at the end of the gap. It ends where the next begins. A
-//! date that a zone skipped is an empty day. Every offset since 1973 is a multiple of 15 minutes, so days and
-//! months are whole quarter hours.
+//! date that a zone skipped is an empty day. Every offset since 1980 is a multiple of 15 minutes (the last
+//! other one was that of Kiritimati, 10:40 until October 1979), so days and months are whole quarter hours.
 
 use chrono::{
     DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone,
@@ -153,6 +153,20 @@ mod tests {
         assert_eq!(first_of_next_month("2027-01-31".parse().unwrap()).to_string(), "2027-02-01");
     }
 
+    const FROM_1980_MS: i64 = 315_532_800_000;
+
+    #[test]
+    fn every_offset_since_1980_is_a_multiple_of_a_quarter_hour() {
+        const WEEK_MS: usize = 7 * 86_400_000;
+        for zone in chrono_tz::TZ_VARIANTS {
+            for unix_ms in (FROM_1980_MS..2_500_000_000_000).step_by(WEEK_MS) {
+                let seconds = unix_ms / 1000;
+                let offset = wall_clock(zone, seconds).and_utc().timestamp() - seconds;
+                assert_eq!(offset % QUARTER_SECONDS, 0, "{zone} {unix_ms}");
+            }
+        }
+    }
+
     proptest::proptest! {
         /// In every zone of the database: days join without gap or overlap on whole quarter hours, and each instant
         /// belongs to the day that holds it.
@@ -164,7 +178,7 @@ mod tests {
             let date = date_of(zone, unix_ms);
             let day = day(zone, date);
             proptest::prop_assert!(day.contains_ms(unix_ms), "{zone} {date} {day:?} {unix_ms}");
-            if unix_ms > 94_694_400_000 {
+            if unix_ms >= FROM_1980_MS {
                 proptest::prop_assert_eq!(day.starts_at % QUARTER_SECONDS, 0, "{} {}", zone, date);
             }
             proptest::prop_assert_eq!(day.ends_at, super::day(zone, next(date)).starts_at);

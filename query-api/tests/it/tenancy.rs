@@ -20,7 +20,7 @@ async fn every_resource_answers_for_the_organisation_of_the_token_alone() {
         .id(ours.event_id)
         .member("ada")
         .model("secret", "theirs")
-        .credits("1000")
+        .credits("98765.4321")
         .build();
     world.member("globex", "ada", "Their Ada", false).await;
     world.append(&[ours.clone(), theirs.clone()], now).await;
@@ -29,7 +29,7 @@ async fn every_resource_answers_for_the_organisation_of_the_token_alone() {
     for resource in RESOURCES {
         let text = api.get(&format!("/v1/orgs/acme/{resource}")).await.text().await.unwrap();
         assert!(
-            !text.contains("secret") && !text.contains("1000") && !text.contains("Their Ada"),
+            !text.contains("secret") && !text.contains("98765.4321") && !text.contains("Their Ada"),
             "{resource}: {text}"
         );
     }
