@@ -68,6 +68,8 @@ pub struct ConsumerParts {
     pub client: GroupClient,
     /// Whether the group knows this worker by a name, which it has again after a restart.
     pub has_name: bool,
+    /// How long a partition is read on at most that was taken away or left, where nobody begins.
+    pub read_on_max: Duration,
     /// The topics by kind.
     pub topics: BTreeMap<Kind, String>,
     /// When a batch is full or due.

@@ -104,6 +104,7 @@ pub async fn run(settings: IngestSettings, health: Health, shutdown: Shutdown) -
     let reader = ConsumerLoop::new(ConsumerParts {
         client: client.clone(),
         has_name: !settings.kafka.group_instance_id.is_empty(),
+        read_on_max: settings.kafka.read_on_max.get(),
         topics: topics.clone(),
         limits: Limits {
             rows_max: settings.batch.rows_max as usize,

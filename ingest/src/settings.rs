@@ -59,6 +59,8 @@ pub struct KafkaSettings {
     pub queue_bytes_max: ByteSize,
     /// Longest wait for one answer of a broker.
     pub timeout: DurationSetting,
+    /// How long a partition that was taken away is read on at most, where nobody begins.
+    pub read_on_max: DurationSetting,
     /// More options of librdkafka, as `name=value`.
     pub properties: Vec<String>,
     /// Password for SASL; empty for none.
@@ -178,6 +180,8 @@ impl KafkaSettings {
         );
         let timeout = DurationSetting::from_secs(1)..=DurationSetting::from_secs(300);
         check.within("kafka.timeout", self.timeout, timeout);
+        let read_on = DurationSetting::from_secs(0)..=DurationSetting::from_secs(60);
+        check.within("kafka.read_on_max", self.read_on_max, read_on);
         let are_pairs = self.properties.iter().all(|property| property.contains('='));
         check.that("kafka.properties", are_pairs, "must be a list of name=value");
         let reserved = self.properties().map(|(name, _)| name).find(|name| RESERVED.contains(name));

@@ -200,5 +200,6 @@ function theme(button) {
   const menu = button.closest("details");
   menu.open = false;
   find("summary", menu).focus();
-  fetch(button.formAction, { method: "POST", redirect: "manual" }).catch(() => button.form.requestSubmit(button));
+  // It is remembered also by who goes on at once.
+  fetch(button.formAction, { method: "POST", redirect: "manual", keepalive: true }).catch(() => button.form.requestSubmit(button));
 }

@@ -71,13 +71,14 @@ impl Weighter<Asked, Answer> for Weigh {
 }
 
 impl Default for Kept {
+    #[expect(clippy::expect_used, reason = "both capacities, which alone are required, are given")]
     fn default() -> Self {
         let options = OptionsBuilder::new()
             .estimated_items_capacity(ANSWERS)
             .weight_capacity(BYTES_MAX)
             .shards(SHARDS)
             .build()
-            .expect("both capacities are given");
+            .expect("options of a cache");
         Self(Cache::with_options(options, Weigh, DefaultHashBuilder::default(), DefaultLifecycle::default()))
     }
 }

@@ -77,10 +77,21 @@ impl Running {
     }
 
     async fn get(&self, path: &str) -> (u16, String) {
-        let url = format!("http://{}{path}", self.address);
-        let answer =
-            timeout(DEADLINE, reqwest::get(url)).await.expect("an answer in time").expect("an answer");
+        let client = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().expect("a client");
+        let answer = client.get(format!("http://{}{path}", self.address)).send().await.expect("an answer");
         (answer.status().as_u16(), answer.text().await.expect("a body"))
+    }
+
+    /// Waits until `/readyz` answers with this status; returns the body. The log may say so a moment before.
+    async fn readiness(&self, wanted: u16) -> String {
+        let began = std::time::Instant::now();
+        loop {
+            let (status, body) = self.get("/readyz").await;
+            if status == wanted && !body.contains(r#""components":{}"#) {
+                return body;
+            }
+            assert!(began.elapsed() < DEADLINE, "{status} {body}");
+        }
     }
 
     /// Waits for the end: exit code, all log lines, and what went to stdout.
@@ -122,13 +133,12 @@ async fn sigint_ends_it_well_too() {
 #[tokio::test]
 async fn while_it_finishes_it_is_alive_but_not_ready_and_a_second_signal_ends_it_at_once() {
     let mut running = Running::start(&[("WORK_FINISH", "1h"), ("OPS_SHUTDOWN_BUDGET", "10m")]).await;
-    assert_eq!(running.get("/readyz").await.0, 200);
+    running.readiness(200).await;
     assert!(running.get("/metrics").await.1.contains("service_component_ready{component=\"worker\"} 1"));
 
     running.signal(Signal::TERM);
     running.line_with("SIGTERM: finishing open work").await;
-    let (ready, body) = running.get("/readyz").await;
-    assert_eq!(ready, 503);
+    let body = running.readiness(503).await;
     assert!(body.contains(r#""shutdown":{"state":"waiting","for_what":"open work to finish""#), "{body}");
     assert_eq!(running.get("/healthz").await.0, 200);
 

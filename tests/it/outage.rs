@@ -2,7 +2,7 @@
 //! gives up, and nothing is lost.
 
 use crate::api::Api;
-use system_tests::{Component, Process, Room, Stack, call, eventually};
+use system_tests::{Component, Process, Room, Stack, call, eventually, http_get};
 
 /// Runs a program to its end; returns whether it succeeded, and what it said.
 fn command(room: &Room, binary: &str, arguments: &[&str], extra: &[(&str, &str)]) -> (bool, String) {
@@ -15,7 +15,7 @@ fn command(room: &Room, binary: &str, arguments: &[&str], extra: &[(&str, &str)]
 async fn waits_for(process: &Process, text: &str) {
     let url = format!("http://{}/readyz", process.ops_address().await);
     eventually(&format!("a service to wait for `{text}`"), async || {
-        let answer = reqwest::get(&url).await.map_err(|error| error.to_string())?;
+        let answer = http_get(&url).await.map_err(|error| error.to_string())?;
         let is_ready = answer.status().is_success();
         let report = answer.text().await.unwrap_or_default();
         if !is_ready && report.contains(text) { Ok(()) } else { Err(report) }

@@ -4,7 +4,7 @@ use crate::scripts::{Scripts, failed, passed};
 use serde_json::json;
 use std::process::Command;
 use std::time::Duration;
-use system_tests::{Process, Room, Stack, eventually_for};
+use system_tests::{Process, Room, Stack, eventually_for, http_get};
 
 const ADVICE: &str =
     "set kafka.sasl_password and the sasl options in kafka.properties to those of a known user";
@@ -31,13 +31,13 @@ async fn a_wrong_password_at_kafka_is_told_with_what_to_do_and_costs_time_only()
     let patience = [("KAFKA_TIMEOUT", "3s")];
 
     let mut ingest = room.start("ingest", &signed).await;
-    passed(&mut emit(&room, &signed, 0..5));
+    passed(&mut emit(&room, &signed, PATIENT, 0..5));
     room.ledger_holds(5).await;
     assert!(ingest.stop().success());
 
     // What waits in Kafka meanwhile.
-    passed(&mut emit(&room, &signed, 5..8));
-    let refused = failed(&mut emit(&room, &wrong, 8..10));
+    passed(&mut emit(&room, &signed, PATIENT, 5..8));
+    let refused = failed(&mut emit(&room, &wrong, IMPATIENT, 8..10));
     assert!(refused.contains("refuses who asks") && refused.contains("set KAFKA_SASL_PASSWORD"), "{refused}");
     let mistaken = room.spawn("ingest", &[], &[&wrong[..], &patience].concat());
     eventually_for(Duration::from_secs(180), "ingest to say in its log what to do", async || {
@@ -47,7 +47,7 @@ async fn a_wrong_password_at_kafka_is_told_with_what_to_do_and_costs_time_only()
     })
     .await;
     let address = mistaken.ops_address().await;
-    let ready = reqwest::get(format!("http://{address}/readyz")).await.unwrap();
+    let ready = http_get(format!("http://{address}/readyz")).await.unwrap();
     assert_eq!(ready.status(), 503);
     let told = ready.text().await.unwrap();
     assert!(told.contains(ADVICE) && told.contains("Authentication failed"), "{told}");
@@ -56,20 +56,25 @@ async fn a_wrong_password_at_kafka_is_told_with_what_to_do_and_costs_time_only()
     drop(mistaken);
 
     let _ingest = room.start("ingest", &signed).await;
-    passed(&mut emit(&room, &signed, 8..10));
+    passed(&mut emit(&room, &signed, PATIENT, 8..10));
     room.ledger_holds(10).await;
 }
+
+/// Where it is to work, the broker may have been started a moment ago.
+const PATIENT: &str = "1m";
+/// Where it is to fail.
+const IMPATIENT: &str = "10s";
 
 fn is_password(name: &str) -> bool {
     name == "KAFKA_SASL_PASSWORD"
 }
 
 /// The command `emit` with the password in the environment, for calls of these numbers.
-fn emit(room: &Room, environment: &[(&str, &str)], numbers: std::ops::Range<u32>) -> Command {
+fn emit(room: &Room, environment: &[(&str, &str)], timeout: &str, numbers: std::ops::Range<u32>) -> Command {
     let lines: Vec<String> = numbers
         .map(|number| {
             json!({
-                "occurred_at": "2026-01-01T00:00:00Z", "org_id": "acme", "member_id": format!("m-{number}"), "reason": "chat",
+                "occurred_at": service::clock::now(), "org_id": "acme", "member_id": format!("m-{number}"), "reason": "chat",
                 "provider": "openai", "model": "gpt", "input_tokens": 1, "output_tokens": 1, "credits": "1",
             })
             .to_string()
@@ -77,7 +82,7 @@ fn emit(room: &Room, environment: &[(&str, &str)], numbers: std::ops::Range<u32>
         .collect();
     let mut command = Command::new("bash");
     command.args(["-euc", r#"printf '%s\n' "$CALLS" | "$@" -"#, "-"]).arg(Process::path("emit"));
-    command.args(["calls", "--timeout", "10s", "--topic", &room.topic("calls")]);
+    command.args(["calls", "--timeout", timeout, "--topic", &room.topic("calls")]);
     for (name, value) in environment {
         if *name == "KAFKA_PROPERTIES" {
             command.args(value.split(',').flat_map(|option| ["-X", option]));

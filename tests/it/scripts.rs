@@ -89,7 +89,7 @@ impl Scripts {
             .unwrap()
             .post(variables["CLICKHOUSE_URL"])
             .basic_auth(variables["CLICKHOUSE_USER"], Some(variables["CLICKHOUSE_PASSWORD"]))
-            .body("SELECT count(), uniqExact(event_id), max(position) FROM ai_usage.ai_calls")
+            .body("SELECT count(), uniqExact(event_id), max(position) FROM ai_usage.ai_calls FINAL")
             .send()
             .await
             .unwrap();

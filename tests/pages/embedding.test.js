@@ -5,6 +5,7 @@ import { createServer, request } from 'node:http';
 import { after, before, test } from 'node:test';
 import { brotliDecompressSync } from 'node:zlib';
 import { close, openWindow, useBrowser } from './support/browser.js';
+import { soon } from './support/eventually.js';
 import { openRoom } from './support/room.js';
 import { furnish } from './support/world.js';
 
@@ -97,7 +98,7 @@ test('a frame of any other application stays empty', async () => {
   await page.goto(`${stranger.origin}/framed`);
   const frame = page.frames().find((frame) => frame.parentFrame());
   assert.doesNotMatch(await frame.content(), /Audit|acme/i);
-  assert.ok(refused.some((text) => /frame-ancestors/.test(text)), `${refused}`);
+  await soon('the reason', () => assert.ok(refused.some((text) => /frame-ancestors/.test(text)), `${refused}`));
   await close(page);
 });
 

@@ -4,6 +4,22 @@ use anyhow::Context;
 use serde_json::Value;
 use std::time::Duration;
 
+/// Asks something on this machine, whatever proxy the environment names for the rest of the world.
+///
+/// # Errors
+/// If there is no answer.
+///
+/// # Panics
+/// If there cannot be a client.
+pub async fn http_get(url: impl reqwest::IntoUrl) -> reqwest::Result<reqwest::Response> {
+    client().get(url).send().await
+}
+
+fn client() -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60));
+    client.build().expect("a client")
+}
+
 /// An HTTP client of the API with a token.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -18,9 +34,7 @@ impl Client {
     /// # Panics
     /// If there cannot be one.
     pub fn new(address: &str, token: &str) -> Self {
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60));
-        let client = client.build().expect("a client");
-        Self { client, address: address.to_owned(), token: token.to_owned() }
+        Self { client: client(), address: address.to_owned(), token: token.to_owned() }
     }
 
     /// The text of an answer.

@@ -3,12 +3,15 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-/// Waits up to a minute until `look` succeeds.
+/// Longer than a service needs on a busy machine to come back from whatever a test does to it.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Waits up to three minutes until `look` succeeds.
 ///
 /// # Panics
 /// At the deadline, with what was seen last.
 pub async fn eventually<T, E: Display>(what: &str, look: impl AsyncFnMut() -> Result<T, E>) -> T {
-    eventually_for(Duration::from_secs(60), what, look).await
+    eventually_for(PATIENCE, what, look).await
 }
 
 /// Waits up to `limit` until `look` succeeds.

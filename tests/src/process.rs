@@ -1,6 +1,6 @@
 //! One of our binaries, run as it is deployed.
 
-use crate::eventually;
+use crate::{eventually, http_get};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -96,14 +96,18 @@ impl Process {
             .into()
     }
 
-    /// Waits until `/readyz` says so.
+    /// Waits until `/readyz` says so. A service that has only just begun has no component yet, and would seem ready.
     pub async fn ready(&self) {
         let url = format!("http://{}/readyz", self.ops_address().await);
         eventually(&format!("{} to be ready", self.binary), async || {
-            let answer = reqwest::get(&url).await.map_err(|error| error.to_string())?;
+            let answer = http_get(&url).await.map_err(|error| error.to_string())?;
             let status = answer.status();
             let body = answer.text().await.unwrap_or_default();
-            if status.is_success() { Ok(()) } else { Err(format!("{status} {body}")) }
+            if status.is_success() && !body.contains(r#""components":{}"#) {
+                Ok(())
+            } else {
+                Err(format!("{status} {body}"))
+            }
         })
         .await;
     }

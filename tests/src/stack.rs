@@ -200,11 +200,12 @@ impl Drop for Stack {
     }
 }
 
-/// Whether nothing of a process is left but what its parent has not asked for yet. Where there is no `/proc`, nobody can
-/// say, and nothing is waited for.
+/// Whether nothing of a process is left but what its parent has not asked for yet: of its threads one may still wait for the
+/// disk when the first has ended. Where there is no `/proc`, nobody can say, and nothing is waited for.
 fn is_gone(pid: i32) -> bool {
     let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
-    status.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    threads <= 1 && status.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
 fn own_folder() -> tempfile::TempDir {

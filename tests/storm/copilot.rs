@@ -19,7 +19,7 @@ pub const ORDERS: &str = "STORM_COPILOT";
 const RESERVE: u64 = 300;
 
 /// Pause between two of them while they wait.
-const SLOW: Duration = Duration::from_millis(200);
+const SLOW: Duration = Duration::from_millis(500);
 
 /// What the copilots are told while they play, in files.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -144,10 +144,11 @@ impl<'a> Judge<'a> {
             let reached = self.reached().await;
             let ends = block_in_place(|| self.calls.ends());
             let is_there = ends.as_ref().is_ok_and(|ends| *ends == reached);
-            // Twice: what was on its way to another partition has come there by the second look.
+            // Twice: what was on its way to Kafka, or to another partition, has come there by the second look.
             seen = if is_there { seen + 1 } else { 0 };
+            let pause = if is_there { Duration::from_secs(2) } else { Duration::from_millis(100) };
             assert!(began.elapsed() < CATCH_UP, "the ledger is at {reached:?}, the log ends at {ends:?}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(pause).await;
         }
         self.room.directory_holds(ORGS.len() + members().len()).await;
         began.elapsed()

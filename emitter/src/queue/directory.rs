@@ -217,7 +217,7 @@ mod tests {
     fn a_file_that_cannot_be_allocated_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
         let directory = Directory::open(folder.path()).unwrap();
-        assert!(directory.create_segment(1, 1 << 60, false).is_err());
+        assert!(directory.create_segment(1, 1 << 63, false).is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "only the lock may be there");
     }
 }

@@ -322,10 +322,9 @@ fn when_kafka_dies_in_the_middle_it_is_told_what_waits_and_what_was_not_taken() 
     kafka.create_topic("died", 1, &[]);
     let folder = TempDir::new().unwrap();
     let queue = folder.path().join("queue").display().to_string();
-    let arguments =
-        ["--brokers", &kafka.brokers, "--topic", "died", "--queue-dir", &queue, "--timeout", "3s"];
+    let arguments = ["--brokers", &kafka.brokers, "--topic", "died", "--queue-dir", &queue];
     let mut child = Command::new(env!("CARGO_BIN_EXE_emit"))
-        .args(["calls", "-", "--speed", "as-it-happened"])
+        .args(["calls", "-", "--speed", "as-it-happened", "--timeout", "10s"])
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -344,7 +343,7 @@ fn when_kafka_dies_in_the_middle_it_is_told_what_waits_and_what_was_not_taken() 
     writeln!(input, "{}\n{}", lines[1], lines[2]).unwrap();
     let output = child.wait_with_output().unwrap();
     let error = text(&output.stderr);
-    assert!(!output.status.success() && error.contains("nothing was acknowledged for 3s ("), "{error}");
+    assert!(!output.status.success() && error.contains("nothing was acknowledged for 10s ("), "{error}");
     let told = format!(
         "1 calls are acknowledged; 1 wait in `{queue}` and go first at the next run; what follows in the input was not \
          taken: publish the same input again: calls keep their ids, so none counts twice"

@@ -6,6 +6,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, Weak};
@@ -51,11 +52,16 @@ impl Kafka {
         Self { folder, brokers }
     }
 
-    /// Kills the broker's process, which is this object's own, without warning.
+    /// Kills the broker's process, which is this object's own, without warning. Returns when nobody holds its port.
     pub fn kill(&self) {
         let pid = std::fs::read_to_string(self.folder.path().join("kafka.pid")).unwrap();
         let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while TcpListener::bind(&self.brokers).is_err() {
+            assert!(Instant::now() < deadline, "the broker was killed and is still there");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Starts it again, on the same ports and data.

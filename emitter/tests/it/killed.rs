@@ -63,6 +63,8 @@ fn the_copilot_that_is_killed() {
     let folder = std::env::var_os(CHILD_FOLDER).unwrap();
     let emitter = Emitter::start(settings(&brokers, std::path::Path::new(&folder))).unwrap();
     let mut number = life * NUMBERS;
+    // Ends the line in which the test's name stands, where tests run one at a time.
+    println!();
     loop {
         if emitter.emit(&call(&format!("org-{}", number % 20), number)).is_ok() {
             // One write a line: the kernel keeps them whole, whoever is killed when.

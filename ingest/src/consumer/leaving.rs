@@ -10,9 +10,6 @@ use rdkafka::consumer::Consumer;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
-/// How long a partition is read on at most, where nobody begins.
-const READ_ON_MAX: Duration = Duration::from_secs(5);
-
 /// How often it is looked whether somebody has begun.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -26,7 +23,7 @@ impl ConsumerLoop {
         }
         let left_at = Instant::now();
         self.consumer.unsubscribe();
-        while !self.tracks.all().is_empty() && left_at.elapsed() < READ_ON_MAX {
+        while !self.tracks.all().is_empty() && left_at.elapsed() < self.parts.read_on_max {
             if !self.turn(runtime)? {
                 break;
             }
@@ -55,12 +52,13 @@ impl ConsumerLoop {
             tracing::debug!("cannot ask who has begun to read: {error}");
             Vec::new()
         });
+        let read_on_max = self.parts.read_on_max;
         for (partition, since) in leaving {
             if begun.contains(&partition) {
                 tracing::info!("{partition} is read by another worker now");
-            } else if since.elapsed() >= READ_ON_MAX {
+            } else if since.elapsed() >= read_on_max {
                 tracing::info!(
-                    "{partition} was taken away, and nobody has begun to read it for {READ_ON_MAX:?}"
+                    "{partition} was taken away, and nobody has begun to read it for {read_on_max:?}"
                 );
             } else {
                 continue;

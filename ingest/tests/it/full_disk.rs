@@ -2,7 +2,7 @@
 
 use crate::load::Load;
 use crate::topic::publish;
-use crate::worker::{Worker, command};
+use crate::worker::{CAREFUL, Worker, command};
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use system_tests::{Room, Stack};
 
 /// Quick to notice and quick to come back.
-const IMPATIENT: [(&str, &str); 5] = [
+const IMPATIENT: [(&str, &str); 6] = [
+    CAREFUL,
     ("CLICKHOUSE_TIMEOUT", "1s"),
     ("KAFKA_TIMEOUT", "2s"),
     ("KAFKA_PROPERTIES", "session.timeout.ms=6000"),

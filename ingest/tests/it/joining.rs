@@ -19,7 +19,7 @@ const COMING: Duration = Duration::from_secs(2);
 const AWAY: Duration = Duration::from_secs(14);
 
 /// Well before a client gives up a request to join, which takes five minutes if nobody tells it otherwise.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(120);
 
 /// How long after the broker's return a worker of a group of its own is in. Blocks.
 fn joins(settings: &KafkaSettings, topic: String, is_back: impl Fn() -> Option<Instant>) -> Duration {
@@ -58,7 +58,7 @@ async fn whoever_was_on_the_way_into_the_group_comes_in_soon_after_the_brokers_r
             KafkaSettings { group_id: format!("joining-{}", workers.len()), ..settings.kafka.clone() };
         let (topic, is_back) = (room.topic("calls"), is_back.clone());
         workers.push(tokio::task::spawn_blocking(move || joins(&settings, topic, || *is_back.borrow())));
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     proxy.set(Manner::Swallows);
     tokio::time::sleep(AWAY).await;

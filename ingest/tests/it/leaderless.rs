@@ -15,7 +15,7 @@ const AWAY: Duration = Duration::from_secs(12);
 const COMING: Duration = Duration::from_secs(1);
 
 /// Well before a client asks anew by itself, which takes five minutes if nobody tells it otherwise.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_heard_that_a_partition_has_no_leader_hears_soon_that_it_has_one() {

@@ -17,6 +17,12 @@ use system_tests::{Room, Stack, call, eventually};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+/// Reads on as long as it may, for what must happen before nobody has begun.
+const PATIENT: [(&str, &str); 1] = [("KAFKA_READ_ON_MAX", "1m")];
+
+/// Long enough for what must happen before nobody has begun, where that is waited for, too.
+const LESS_PATIENT: [(&str, &str); 1] = [("KAFKA_READ_ON_MAX", "15s")];
+
 /// A member of the workers' group that takes partitions and never reads any, like a worker that has not begun yet.
 struct Sleeper {
     leaves: Arc<AtomicBool>,
@@ -63,14 +69,14 @@ async fn publish_calls(room: &Room) {
     room.publish_calls(&calls).await;
 }
 
-fn starts(worker: &Worker) -> usize {
-    worker.process.log().iter().filter(|line| line.contains(" starts at ")).count()
+fn saying(worker: &Worker, text: &str) -> usize {
+    worker.process.log().iter().filter(|line| line.contains(text)).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_group_takes_away_is_read_on_while_nobody_has_begun() {
     let room = Room::new(&Stack::shared(), "takenaway").await;
-    let mut worker = Worker::start(&room, &[]).await;
+    let mut worker = Worker::start(&room, &LESS_PATIENT).await;
     let sleeper = Sleeper::join(&room).await;
     worker.process.says("revoked: calls/").await;
     publish_calls(&room).await;
@@ -85,26 +91,29 @@ async fn what_the_group_takes_away_is_read_on_while_nobody_has_begun() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_back_before_anybody_has_begun_is_read_on_where_it_was() {
     let room = Room::new(&Stack::shared(), "comesback").await;
-    let mut worker = Worker::start(&room, &[]).await;
-    let before = starts(&worker);
+    let mut worker = Worker::start(&room, &PATIENT).await;
+    let before = (saying(&worker, " starts at "), saying(&worker, "assigned: calls/"));
     let sleeper = Sleeper::join(&room).await;
     worker.process.says("revoked: calls/").await;
     sleeper.leave().await;
     publish_calls(&room).await;
     room.ledger_holds(50).await;
-    worker.process.says("assigned: calls/").await;
+    eventually("the partitions to come back", async || {
+        if saying(&worker, "assigned: calls/") > before.1 { Ok(()) } else { Err("none came back") }
+    })
+    .await;
     assert!(worker.process.stop().success());
     let log = worker.process.log();
     assert!(!log.iter().any(|line| line.contains("nobody has begun")), "it came back in time");
-    assert_eq!(starts(&worker), before, "nothing was looked up again");
+    assert_eq!(saying(&worker, " starts at "), before.0, "nothing was looked up again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_lets_go_when_another_one_has_begun() {
     let room = Room::new(&Stack::shared(), "hasbegun").await;
-    let mut first = Worker::start(&room, &[]).await;
+    let mut first = Worker::start(&room, &PATIENT).await;
     publish_calls(&room).await;
-    let mut second = Worker::start(&room, &[]).await;
+    let mut second = Worker::start(&room, &PATIENT).await;
     first.process.says("is read by another worker now").await;
     publish_calls(&room).await;
     room.ledger_holds(100).await;
@@ -122,7 +131,7 @@ async fn a_worker_lets_go_when_another_one_has_begun() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_told_to_end_reads_on_while_nobody_has_begun() {
     let room = Room::new(&Stack::shared(), "toldtoend").await;
-    let mut worker = Worker::start(&room, &[]).await;
+    let mut worker = Worker::start(&room, &LESS_PATIENT).await;
     let sleeper = Sleeper::join(&room).await;
     worker.process.says("revoked: calls/").await;
     worker.process.says("nobody has begun to read it").await;

@@ -2,12 +2,13 @@
 
 use crate::load::Load;
 use crate::topic::{Publisher, publish};
-use crate::worker::{Worker, command};
+use crate::worker::{CAREFUL, Worker, command};
 use std::time::{Duration, Instant};
 use system_tests::{Component, Room, Stack, eventually};
 
 /// Quick to notice and quick to come back, so that the test is.
-const IMPATIENT: [(&str, &str); 4] = [
+const IMPATIENT: [(&str, &str); 5] = [
+    CAREFUL,
     ("CLICKHOUSE_TIMEOUT", "1s"),
     ("KAFKA_TIMEOUT", "2s"),
     ("RETRY_MAX", "300ms"),
@@ -21,6 +22,7 @@ async fn clickhouse_stopped_frozen_and_killed_under_load_costs_time_only() {
     let mut load = Load::default();
     let mut worker = Worker::start(&room, &IMPATIENT).await;
     publish(&room, "calls", &load.more(1000)).await;
+    load.is_counted(&room).await;
 
     stack.stop(Component::ClickHouse);
     publish(&room, "calls", &load.more(3000)).await;

@@ -5,7 +5,7 @@
 use crate::ledger;
 use crate::load::Load;
 use crate::topic::publish;
-use crate::worker::{Worker, command};
+use crate::worker::{CAREFUL, Worker, command};
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -99,12 +99,12 @@ async fn keep_publishing(room: &Room, load: &mut Load, has_ended: &Cell<bool>) {
 async fn workers_that_come_and_go_every_second_change_no_total_and_hold_nobody_up() {
     let room = Room::new(&Stack::shared(), "comeandgo").await;
     let mut load = Load::default();
-    let mut steady = Worker::start(&room, &[]).await;
+    let mut steady = Worker::start(&room, &[CAREFUL]).await;
     publish(&room, "calls", &load.more(200)).await;
     ledger::settled(&room).await;
     let has_ended = Cell::new(false);
     let (guests, stop, ()) = tokio::join!(
-        come_and_go(&room, Farewell::Leaves, &[], &has_ended),
+        come_and_go(&room, Farewell::Leaves, &[CAREFUL], &has_ended),
         longest_stop(&room, &has_ended),
         keep_publishing(&room, &mut load, &has_ended)
     );
@@ -124,7 +124,7 @@ async fn workers_that_come_and_go_every_second_change_no_total_and_hold_nobody_u
 async fn workers_that_are_killed_every_second_change_no_total() {
     let room = Room::new(&Stack::shared(), "killedevery").await;
     let mut load = Load::default();
-    let quick = [("KAFKA_PROPERTIES", "session.timeout.ms=6000"), ("BATCH_ROWS_MAX", "200")];
+    let quick = [CAREFUL, ("KAFKA_PROPERTIES", "session.timeout.ms=6000"), ("BATCH_ROWS_MAX", "200")];
     let mut steady = Worker::start(&room, &quick).await;
     publish(&room, "calls", &load.more(200)).await;
     ledger::settled(&room).await;

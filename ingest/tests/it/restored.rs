@@ -4,7 +4,7 @@ use crate::ledger;
 use crate::load::Load;
 use crate::stop::last_words;
 use crate::topic::publish;
-use crate::worker::{Worker, command};
+use crate::worker::{Worker, command_alone};
 use rustix::process::Signal;
 use std::path::Path;
 use std::process::Command;
@@ -65,7 +65,7 @@ async fn a_topic_that_was_restored_and_written_on_stops_the_worker_until_a_new_s
     for advice in ["ingest source close", "ingest source open"] {
         let command_line = words.split('`').find(|part| part.starts_with(advice)).expect("what to do");
         let arguments: Vec<&str> = command_line.split(' ').skip(1).collect();
-        let (went_on, said) = command(&room, &arguments);
+        let (went_on, said) = command_alone(&room, &arguments).await;
         assert!(went_on, "{said}");
     }
     let _worker = Worker::start(&room, &[]).await;

@@ -3,7 +3,7 @@
 use crate::ledger;
 use crate::load::Load;
 use crate::topic::publish;
-use crate::worker::{Worker, command};
+use crate::worker::{CAREFUL, Worker, command, command_alone};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
@@ -57,7 +57,7 @@ async fn messages_deleted_before_they_were_read_stop_the_worker_until_the_loss_i
     let arguments: Vec<&str> = advice.split(' ').skip(1).collect();
 
     // What is still there cannot be given up, and nothing without the long word.
-    let (went_on, said) = command(&room, &arguments[..arguments.len() - 1]);
+    let (went_on, said) = command_alone(&room, &arguments[..arguments.len() - 1]).await;
     assert!(!went_on && said.contains("yes-these-messages-are-gone"), "{said}");
     let mut too_far = arguments.clone();
     let through = (arguments[6].parse::<i64>().expect("an offset") + 1).to_string();
@@ -79,7 +79,8 @@ async fn of_a_loss_what_had_reached_the_ledger_is_touched_and_counts() {
     let room = Room::new(&Stack::shared(), "survivors").await;
     let mut load = Load::default();
     // All of them in one batch.
-    let slow = [("FAILPOINT", "after_insert:1"), ("BATCH_AGE_MAX", "3s"), ("BATCH_AGE_MAX_BEHIND", "3s")];
+    let slow =
+        [CAREFUL, ("FAILPOINT", "after_insert:1"), ("BATCH_AGE_MAX", "3s"), ("BATCH_AGE_MAX_BEHIND", "3s")];
     let mut worker = Worker::start(&room, &slow).await;
     publish(&room, "calls", &load.more(1000)).await;
     worker.process.says("fail point reached").await;
@@ -107,7 +108,7 @@ async fn of_a_loss_what_had_reached_the_ledger_is_touched_and_counts() {
     })
     .await;
     assert!(gone.contains(&format!("{held} of these were in the ledger and count")), "{gone}");
-    let mut worker = Worker::start(&room, &[]).await;
+    let mut worker = Worker::start(&room, &[CAREFUL]).await;
     let counts = ledger::settled(&room).await;
     assert!(counts.lost > 0, "{counts:?}");
     let rows = ledger::ask(&room, "SELECT uniqExact((partition, position)) FROM ai_calls").await;
@@ -150,7 +151,7 @@ async fn a_log_that_ends_before_the_ledger_stops_the_worker_until_a_new_source_b
     for advice in ["ingest source close", "ingest source open"] {
         let command_line = words.split('`').find(|part| part.starts_with(advice)).expect("what to do");
         let arguments: Vec<&str> = command_line.split(' ').skip(1).collect();
-        let (went_on, said) = command(&room, &arguments);
+        let (went_on, said) = command_alone(&room, &arguments).await;
         assert!(went_on, "{said}");
     }
     // The partition that was cut is read again, and nothing in it counts twice.
@@ -180,7 +181,7 @@ async fn a_topic_made_anew_under_the_same_name_stops_the_worker_until_a_new_sour
     assert!(words.contains("is not the one that source 1 stands for"), "{words}");
     assert_eq!(ledger::identities(&room).await, of_first, "nothing of the other topic was counted");
 
-    let (went_on, said) = command(&room, &["source", "open", "--topic", "calls"]);
+    let (went_on, said) = command_alone(&room, &["source", "open", "--topic", "calls"]).await;
     assert!(!went_on && said.contains("source 1 is still open"), "{said}");
     let (went_on, said) = command(&room, &["source", "close", "--topic", "calls"]);
     assert!(!went_on && said.contains("is not the one"), "{said}");

@@ -3,7 +3,7 @@
 use crate::ledger;
 use crate::load::Load;
 use crate::topic::{Raw, message_at, publish, publish_with};
-use crate::worker::{Worker, command, dead_letters};
+use crate::worker::{CAREFUL, Worker, command, dead_letters};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
@@ -13,7 +13,7 @@ use system_tests::{Room, Stack, call};
 /// A room with 800 messages of every kind, in batches of about a hundred, and a worker that has ended.
 async fn room_with_calls(test: &str) -> Room {
     let room = Room::new(&Stack::shared(), test).await;
-    let mut worker = Worker::start(&room, &[("BATCH_ROWS_MAX", "100")]).await;
+    let mut worker = Worker::start(&room, &[CAREFUL, ("BATCH_ROWS_MAX", "100")]).await;
     let mut load = Load::default();
     publish(&room, "calls", &load.more(800)).await;
     load.is_counted(&room).await;

@@ -3,7 +3,11 @@
 use chrono::{DateTime, Utc};
 use ingest::command::DeadLetter;
 use reqwest::StatusCode;
-use system_tests::{Process, Room, eventually};
+use system_tests::{Process, Room, eventually, http_get};
+
+/// For a worker whose promises are compared with the log: on a busy machine the broker may be longer about a message, from
+/// its stamp until the log's end shows it, than an operator's machine is.
+pub const CAREFUL: (&str, &str) = ("IDLE_CLOCK_TOLERANCE", "2s");
 
 /// Most memory that a worker may ever take, whatever it waits for, in KiB.
 const MEMORY_KIB_MAX: u64 = 256 * 1024;
@@ -55,7 +59,7 @@ impl Worker {
         let mut since = None;
         for (path, expected) in [("readyz", StatusCode::SERVICE_UNAVAILABLE), ("healthz", StatusCode::OK)] {
             since = eventually(&format!("/{path} to name {component} and `{text}`"), async || {
-                let answer = reqwest::get(format!("http://{}/{path}", self.ops)).await;
+                let answer = http_get(format!("http://{}/{path}", self.ops)).await;
                 let answer = answer.map_err(|error| error.to_string())?;
                 let status = answer.status();
                 let report: serde_json::Value = answer.json().await.map_err(|error| error.to_string())?;
@@ -83,7 +87,7 @@ impl Worker {
     }
 
     async fn health(&self) -> (bool, String) {
-        match reqwest::get(format!("http://{}/readyz", self.ops)).await {
+        match http_get(format!("http://{}/readyz", self.ops)).await {
             Ok(answer) => (answer.status().is_success(), answer.text().await.unwrap_or_default()),
             Err(error) => (false, error.to_string()),
         }
@@ -91,7 +95,7 @@ impl Worker {
 
     /// The sum of all values of a metric whose labels hold `labels`.
     pub async fn metric(&self, name: &str, labels: &str) -> u64 {
-        let text = reqwest::get(format!("http://{}/metrics", self.ops)).await.unwrap().text().await.unwrap();
+        let text = http_get(format!("http://{}/metrics", self.ops)).await.unwrap().text().await.unwrap();
         text.lines()
             .filter(|line| line.starts_with(name) && line.contains(labels))
             .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
@@ -104,6 +108,15 @@ pub fn command(room: &Room, arguments: &[&str]) -> (bool, String) {
     let mut process = room.spawn("ingest", arguments, &[("TELEMETRY_LEVEL", "error")]);
     let status = process.wait();
     (status.success(), process.log().join("\n"))
+}
+
+/// Runs a subcommand that no worker may be beside: the group forgets one that ended badly only when its session is over.
+pub async fn command_alone(room: &Room, arguments: &[&str]) -> (bool, String) {
+    eventually("the group to be empty", async || {
+        let (ended_well, said) = command(room, arguments);
+        if said.contains("stop them first") { Err(said) } else { Ok((ended_well, said)) }
+    })
+    .await
 }
 
 /// The dead letters of the room, as the command lists them.

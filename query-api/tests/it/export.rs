@@ -6,11 +6,10 @@ use chrono_tz::Tz;
 use proto::Call;
 use query_api::as_of::AsOf;
 use reqwest::StatusCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use system_tests::call;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 #[tokio::test]
 async fn no_cell_begins_a_formula_and_every_text_comes_back() {
@@ -40,26 +39,35 @@ async fn no_cell_begins_a_formula_and_every_text_comes_back() {
     api.stop().await;
 }
 
+/// A file of so many rows is longer than everything that may lie between a reader and ClickHouse.
+const ROWS: usize = 200_000;
+
+async fn with_a_long_file(test: &str) -> World {
+    const AT_ONCE: usize = 20_000;
+    let mut world = World::new(test).await;
+    let now = service::clock::now_ms();
+    for _ in 0..ROWS / AT_ONCE {
+        let calls: Vec<Call> = (0..AT_ONCE).map(|i| call().at_ms(now - i as i64).build()).collect();
+        world.append(&calls, now).await;
+    }
+    world
+}
+
 /// A way to ClickHouse that can be cut.
-async fn proxy(to: String, cut: Arc<AtomicBool>) -> String {
+async fn proxy(to: String, is_cut: watch::Receiver<bool>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((mut from, _)) = listener.accept().await {
-            if cut.load(Ordering::SeqCst) {
+            if *is_cut.borrow() {
                 continue;
             }
-            let (to, cut) = (to.clone(), Arc::clone(&cut));
+            let (to, mut is_cut) = (to.clone(), is_cut.clone());
             tokio::spawn(async move {
                 let mut to = TcpStream::connect(to).await.unwrap();
-                let watch = async {
-                    while !cut.load(Ordering::SeqCst) {
-                        tokio::task::yield_now().await;
-                    }
-                };
                 tokio::select! {
                     _ = copy_bidirectional(&mut from, &mut to) => {}
-                    () = watch => {}
+                    _ = is_cut.wait_for(|is_cut| *is_cut) => {}
                 }
             });
         }
@@ -69,31 +77,26 @@ async fn proxy(to: String, cut: Arc<AtomicBool>) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_cannot_be_finished_breaks_off_instead_of_looking_whole() {
-    let mut world = World::new("query_csv_break").await;
-    let now = service::clock::now_ms();
-    for _ in 0..3 {
-        let calls: Vec<Call> = (0..20_000).map(|i| call().at_ms(now - i).build()).collect();
-        world.append(&calls, now).await;
-    }
+    let world = with_a_long_file("query_csv_break").await;
     let stack = system_tests::Stack::shared();
-    let cut = Arc::new(AtomicBool::new(false));
+    let (cut, is_cut) = watch::channel(false);
     let to = stack.variable("CLICKHOUSE_URL").trim_start_matches("http://").to_owned();
-    let url = proxy(to, Arc::clone(&cut)).await;
+    let url = proxy(to, is_cut).await;
     let api = Api::with(&world, &["acme"], &[("CLICKHOUSE_URL", &url)]).await;
     let path = "/v1/orgs/acme/export.csv?range=last_30_days";
 
-    let head = reqwest::Client::new().head(format!("{}{path}", api.address));
+    let head = reqwest::Client::builder().no_proxy().build().unwrap().head(format!("{}{path}", api.address));
     let head = head.bearer_auth(crate::api::token(&["acme"], &["billing:view"])).send().await.unwrap();
     assert!(head.status().is_success() && head.headers().contains_key("content-disposition"));
 
     let whole = api.get(path).await.text().await.unwrap();
-    assert_eq!(whole.lines().count(), 1 + 60_000);
+    assert_eq!(whole.lines().count(), 1 + ROWS);
 
     let mut response = api.get(path).await;
     assert_eq!(response.status(), StatusCode::OK);
     let first = response.chunk().await.unwrap().unwrap();
     assert!(!first.is_empty());
-    cut.store(true, Ordering::SeqCst);
+    cut.send_replace(true);
     let rest = async {
         let mut bytes = first.len();
         while let Some(chunk) = response.chunk().await? {
@@ -111,14 +114,9 @@ async fn a_file_that_cannot_be_finished_breaks_off_instead_of_looking_whole() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_stops_reading_is_given_up_and_frees_its_place() {
-    let mut world = World::new("query_csv_stall").await;
-    let now = service::clock::now_ms();
-    for _ in 0..3 {
-        let calls: Vec<Call> = (0..20_000).map(|i| call().at_ms(now - i).build()).collect();
-        world.append(&calls, now).await;
-    }
+    let world = with_a_long_file("query_csv_stall").await;
     let extra =
-        [("LIMITS_EXPORT_STALL", "1s"), ("LIMITS_REQUESTS_PER_ORGANISATION", "1"), ("LIMITS_WAIT", "0s")];
+        [("LIMITS_EXPORT_STALL", "5s"), ("LIMITS_REQUESTS_PER_ORGANISATION", "1"), ("LIMITS_WAIT", "0s")];
     let api = Api::with(&world, &["acme"], &extra).await;
     let mut stalled = TcpStream::connect(api.address.trim_start_matches("http://")).await.unwrap();
     let token = crate::api::token(&["acme"], &["billing:view"]);

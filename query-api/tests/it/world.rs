@@ -4,7 +4,7 @@ use rollup::{Step, Worker, WorkerSettings};
 use service::settings::DurationSetting;
 use service::shutdown::Shutdown;
 use std::ops::{Deref, DerefMut};
-use system_tests::{Ledger, Room, Stack};
+use system_tests::{Ledger, Room, Stack, no_month_ends_meanwhile};
 use warehouse::{MemberRow, OrganisationRow};
 
 const PARTITIONS: u16 = 3;
@@ -32,6 +32,7 @@ impl DerefMut for World {
 
 impl World {
     pub async fn new(test: &str) -> Self {
+        no_month_ends_meanwhile().await;
         let room = Room::new(&Stack::shared(), test).await;
         let ledger = Ledger::new(room, PARTITIONS).await;
         Self { ledger, members: Vec::new(), directory_position: 0 }

@@ -1,13 +1,13 @@
 //! ClickHouse away, or closed to us: the worker waits and says for what; commands end and say why.
 
 use std::process::ExitStatus;
-use system_tests::{Component, Process, Room, Stack, call, eventually};
+use system_tests::{Component, Process, Room, Stack, call, eventually, http_get};
 
 /// Waits until the health report holds a text.
 async fn waits_for(process: &Process, text: &str) {
     let url = format!("http://{}/readyz", process.ops_address().await);
     eventually(&format!("the worker to wait for `{text}`"), async || {
-        let report = match reqwest::get(&url).await {
+        let report = match http_get(&url).await {
             Ok(answer) => answer.text().await.unwrap_or_default(),
             Err(error) => error.to_string(),
         };

@@ -2,14 +2,14 @@
 
 use crate::world::World;
 use proto::{Call, EventId};
-use system_tests::{Process, call, eventually};
+use system_tests::{Process, call, eventually, http_get};
 
 const NOW_MS: i64 = 1_774_000_000_000;
 
 /// Repeats and conflicts, as the worker's metrics have them.
 async fn counted(worker: &Process) -> [u64; 2] {
     let url = format!("http://{}/metrics", worker.ops_address().await);
-    let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+    let text = http_get(url).await.unwrap().text().await.unwrap();
     ["repeat", "conflict"].map(|kind| {
         let name = format!("rollup_told_again_total{{kind=\"{kind}\"}} ");
         // The series are there from the start.

@@ -4,7 +4,7 @@ use crate::levels::random_calls;
 use crate::world::{TABLES, World};
 use rollup::Step;
 use std::collections::BTreeMap;
-use system_tests::{call, eventually, seeded};
+use system_tests::{call, eventually, http_get, seeded};
 use warehouse::calendar::Tz;
 
 const NOW_MS: i64 = 1_774_000_000_000;
@@ -128,7 +128,7 @@ async fn a_worker_without_a_source_waits_and_says_for_what() {
     let process = room.spawn("rollup", &[], &[]);
     let url = format!("http://{}/readyz", process.ops_address().await);
     eventually("the worker to say what it waits for", async || {
-        let body = reqwest::get(&url).await.unwrap().text().await.unwrap();
+        let body = http_get(&url).await.unwrap().text().await.unwrap();
         if body.contains("a source of calls") { Ok(()) } else { Err(body) }
     })
     .await;

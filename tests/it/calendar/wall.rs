@@ -7,9 +7,9 @@ use system_tests::Room;
 const QUARTER_MS: i64 = 900_000;
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 1_440 * MINUTE_MS;
-/// Months before and after the present month that are looked at.
-const LOOK_BACK: i64 = 100 * DAY_MS;
-const LOOK_AHEAD: i64 = 40 * DAY_MS;
+/// What is looked at, from the present: the months around it.
+pub const FROM_MS: i64 = -100 * DAY_MS;
+pub const TO_MS: i64 = 40 * DAY_MS;
 
 /// `[from, to)` in Unix milliseconds.
 pub type Span = (i64, i64);
@@ -25,8 +25,8 @@ pub struct Wall {
 impl Wall {
     /// Asks the engine.
     pub async fn of(room: &Room, zone: &str, now_ms: i64) -> Self {
-        let from_ms = (now_ms - LOOK_BACK).div_euclid(QUARTER_MS) * QUARTER_MS;
-        let quarters = (LOOK_BACK + LOOK_AHEAD) / QUARTER_MS;
+        let from_ms = (now_ms + FROM_MS).div_euclid(QUARTER_MS) * QUARTER_MS;
+        let quarters = (TO_MS - FROM_MS) / QUARTER_MS;
         // What it shows is taken as text: the engine's own offset of a zone that crossed the date line is a day wrong. A
         // zone must be a constant.
         let sql = format!(

@@ -40,6 +40,8 @@ const CURRENCIES: [&str; 2] = ["EUR", "USD"];
 
 /// How many published calls of an organisation are remembered, to be repeated, contradicted and asked for.
 const REMEMBERED: usize = 1_024;
+/// Of these the first ones, of the history, stay: at any instant one can be asked for that was there before.
+const STAY: usize = 100;
 /// Pause between two handfuls.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -94,13 +96,12 @@ impl Stream {
         Self { seen, published, ends, publisher, began }
     }
 
-    /// A call of an organisation that was published before an instant; any of them where that is no longer remembered.
+    /// A call of an organisation that was published before an instant of this stream.
     pub fn any_of(&self, org: &str, before_ms: i64, dice: &mut StdRng) -> Call {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let theirs = &seen[number_of(org)];
         let earlier: Vec<_> = theirs.iter().filter(|(at_ms, _)| *at_ms < before_ms).collect();
-        let chosen = earlier.choose(dice).copied().or_else(|| theirs.first());
-        chosen.expect("every organisation has calls").1.clone()
+        earlier.choose(dice).expect("every organisation has a history").1.clone()
     }
 
     /// Ends it. Returns how many messages it published, and how many a second.
@@ -134,7 +135,7 @@ fn next_call(seen: &Mutex<Seen>, dice: &mut StdRng) -> Call {
             if seen.len() < REMEMBERED {
                 seen.push((now_ms, call.clone()));
             } else {
-                let at = dice.random_range(0..REMEMBERED);
+                let at = dice.random_range(STAY..REMEMBERED);
                 seen[at] = (now_ms, call.clone());
             }
             call

@@ -1,6 +1,6 @@
 // Waiting for a condition with a deadline, and saying what was seen instead.
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 180_000;
 const PAUSE_MS = 20;
 
 /** What `look` returns, once it does not throw. */

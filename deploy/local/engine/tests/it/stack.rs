@@ -205,7 +205,8 @@ fn a_start_that_cannot_work_says_why() {
     assert!(said.contains("missing: `java`, to run Kafka"), "{said}");
     assert!(said.contains("apt-get install openjdk-17"), "{said}");
 
-    let free = [("CLICKHOUSE_PORT", "20999"), ("ENGINE_BIN", "/nonexistent")];
+    let port = String::from_utf8(free_ports(1).output().expect("bash").stdout).unwrap();
+    let free = [("CLICKHOUSE_PORT", port.trim()), ("ENGINE_BIN", "/nonexistent")];
     let output = stack.run_with(&["start", "--only", "clickhouse"], &free);
     assert!(!output.status.success());
     assert!(text(&output).contains("ENGINE_BIN=/nonexistent is not a program"), "{}", text(&output));
@@ -226,6 +227,14 @@ fn a_start_that_cannot_work_says_why() {
     }
 }
 
+/// Prints free ports as the scripts choose them.
+fn free_ports(count: usize) -> Command {
+    let script = format!(". deploy/local/process.sh; for _ in $(seq {count}); do free_port; done");
+    let mut command = Command::new("bash");
+    command.args(["-euo", "pipefail", "-c", &script]).current_dir(repository());
+    command
+}
+
 /// Starts at the same time, none of which listens yet. The numbers of those that run meanwhile are not touched: their claims
 /// lie elsewhere.
 #[test]
@@ -233,16 +242,11 @@ fn no_two_starts_are_given_the_same_free_port() {
     const STARTS: usize = 4;
     const PORTS: usize = 150;
     let claims = TempDir::new().unwrap();
-    let script = format!(". deploy/local/process.sh; for _ in $(seq {PORTS}); do free_port; done");
     let starts: Vec<_> = (0..STARTS)
         .map(|_| {
-            Command::new("bash")
-                .args(["-euo", "pipefail", "-c", &script])
-                .env("TMPDIR", claims.path())
-                .current_dir(repository())
-                .stdout(std::process::Stdio::piped())
-                .spawn()
-                .expect("bash")
+            let mut start = free_ports(PORTS);
+            start.env("TMPDIR", claims.path()).stdout(std::process::Stdio::piped());
+            start.spawn().expect("bash")
         })
         .collect();
     let given: Vec<String> = starts

@@ -229,7 +229,7 @@ impl Answer {
 }
 
 pub fn http() -> reqwest::Client {
-    reqwest::Client::builder().timeout(PATIENCE * 2).build().expect("an HTTP client")
+    reqwest::Client::builder().no_proxy().timeout(PATIENCE * 2).build().expect("an HTTP client")
 }
 
 /// Waits until `condition` holds, and says what was seen last if it does not.
