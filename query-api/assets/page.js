@@ -21,7 +21,7 @@ async function load(url) {
 
 // Shows an address in place. `focus` lists selectors; the first that is there is focused.
 async function show(url, focus = [], isNew = true) {
-  find("main").setAttribute("aria-busy", "true");
+  find("main").ariaBusy = "true";
   try {
     const page = await load(url);
     const address = isNew ? find("#filters", page)?.dataset.address ?? addressOf(new URL(url, location)) : addressOf(location);
@@ -200,6 +200,5 @@ function theme(button) {
   const menu = button.closest("details");
   menu.open = false;
   find("summary", menu).focus();
-  // It is remembered also by who goes on at once.
   fetch(button.formAction, { method: "POST", redirect: "manual", keepalive: true }).catch(() => button.form.requestSubmit(button));
 }

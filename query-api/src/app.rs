@@ -41,8 +41,6 @@ pub struct Parts {
     pub admission: Admission,
     /// See the setting `limits.ledger_rows`.
     pub ledger_rows_max: u64,
-    /// See the setting `limits.export_stall`.
-    pub export_stall: std::time::Duration,
 }
 
 impl App {
@@ -64,7 +62,6 @@ impl App {
             sign_in: SignIn::new(settings)?,
             admission: Admission::new(limits.requests_per_organisation, limits.requests, limits.wait.into()),
             ledger_rows_max: limits.ledger_rows,
-            export_stall: limits.export_stall.into(),
         })))
     }
 }

@@ -41,6 +41,7 @@ mod touches;
 pub use app::App;
 pub use server::bind;
 
+use server::Patience;
 use service::health::Health;
 use service::shutdown::Shutdown;
 use service::tasks::TaskSet;
@@ -64,11 +65,9 @@ pub async fn run(
     metrics::describe();
     let app = App::new(&settings)?;
     let mut tasks = TaskSet::new(&shutdown, &health, settings.ops.shutdown_budget.into());
-    let header_timeout = settings.http.header_timeout.into();
-    tasks.spawn(
-        "http",
-        server::serve(listener, router::router(app.clone()), header_timeout, shutdown.clone()),
-    );
+    let patience =
+        Patience { head: settings.http.header_timeout.into(), stall: settings.limits.export_stall.into() };
+    tasks.spawn("http", server::serve(listener, router::router(app.clone()), patience, shutdown.clone()));
     tasks.spawn("clickhouse", watch_clickhouse(app, health.clone(), shutdown.clone()));
     tasks.wait().await
 }

@@ -10,6 +10,7 @@ use hyper_util::service::TowerToHyperService;
 use service::shutdown::Shutdown;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio_io_timeout::TimeoutStream;
 
 /// Room for a long URL, a token and cookies.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -27,15 +28,24 @@ pub async fn bind(settings: &HttpSettings) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// How long a client may keep the service waiting.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For the head of a request.
+    pub head: Duration,
+    /// Until it reads on in its answer.
+    pub stall: Duration,
+}
+
 /// Serves until the end is asked for, then lets open requests finish. A client that goes away takes its request with
-/// it: the handler is dropped, and so are its statements.
+/// it: the handler is dropped, and so are its statements. One that stops to read is taken for one that went away.
 ///
 /// # Errors
 /// When the listener has no address.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    header_timeout: Duration,
+    patience: Patience,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listener has no address")?;
@@ -56,10 +66,12 @@ pub async fn serve(
             }
         };
         let _ = stream.set_nodelay(true);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(patience.stall));
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(HEAD_BYTES_MAX);
-        let connection =
-            builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        builder.timer(TokioTimer::new()).header_read_timeout(patience.head).max_buf_size(HEAD_BYTES_MAX);
+        let connection = builder
+            .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(router.clone()));
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

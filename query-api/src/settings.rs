@@ -95,7 +95,7 @@ pub struct LimitSettings {
     pub wait: DurationSetting,
     /// Ledger rows to read in place of missing rollup rows before an older snapshot is preferred. 10^4 to 10^10.
     pub ledger_rows: u64,
-    /// How long a client may leave an export unread. 1 second to 1 hour.
+    /// How long a client may leave an export, or any other answer, unread. 1 second to 1 hour.
     pub export_stall: DurationSetting,
 }
 

@@ -21,7 +21,6 @@ use futures_util::stream;
 use proto::EventId;
 use service::error::chain;
 use std::io;
-use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Calls read at once. An export holds about three times as many in memory, however long it is; and since each page
@@ -64,7 +63,7 @@ pub async fn get(
     let body = Body::from_stream(stream::unfold(receiver, async |mut receiver| {
         Some((receiver.recv().await?, receiver))
     }));
-    let export = Export { app, viewer, filter, reader, span: period.span, names, sender };
+    let export = Export { viewer, filter, reader, span: period.span, names, sender };
     if method != Method::HEAD {
         tokio::spawn(export.run(page));
     }
@@ -86,7 +85,6 @@ pub async fn get(
 }
 
 struct Export {
-    app: App,
     viewer: Viewer,
     filter: Filter,
     reader: Reader,
@@ -98,10 +96,8 @@ struct Export {
 /// Why a file was not finished.
 #[derive(Debug, thiserror::Error)]
 enum Broken {
-    #[error("the client went away")]
+    #[error("the client went away, or did not read on")]
     ClientGone,
-    #[error("the client read nothing for {0:?}")]
-    ClientStalled(Duration),
     #[error("{0}")]
     Unreadable(String),
     #[error("a line cannot be written")]
@@ -138,11 +134,6 @@ impl Export {
     }
 
     async fn send(&self, chunk: Vec<u8>) -> Result<(), Broken> {
-        let stall = self.app.export_stall;
-        match tokio::time::timeout(stall, self.sender.send(Ok(Bytes::from(chunk)))).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Broken::ClientGone),
-            Err(_) => Err(Broken::ClientStalled(stall)),
-        }
+        self.sender.send(Ok(Bytes::from(chunk))).await.map_err(|_| Broken::ClientGone)
     }
 }
