@@ -1,6 +1,7 @@
 //! A broker that asks for a password, and a client with a wrong one: who waits says what to do, and nothing is lost.
 
 use crate::scripts::{Scripts, failed, passed};
+use chrono::SecondsFormat;
 use serde_json::json;
 use std::process::Command;
 use std::time::Duration;
@@ -71,10 +72,11 @@ fn is_password(name: &str) -> bool {
 
 /// The command `emit` with the password in the environment, for calls of these numbers.
 fn emit(room: &Room, environment: &[(&str, &str)], timeout: &str, numbers: std::ops::Range<u32>) -> Command {
+    let now = service::clock::now().to_rfc3339_opts(SecondsFormat::Millis, true);
     let lines: Vec<String> = numbers
         .map(|number| {
             json!({
-                "occurred_at": service::clock::now(), "org_id": "acme", "member_id": format!("m-{number}"), "reason": "chat",
+                "occurred_at": now, "org_id": "acme", "member_id": format!("m-{number}"), "reason": "chat",
                 "provider": "openai", "model": "gpt", "input_tokens": 1, "output_tokens": 1, "credits": "1",
             })
             .to_string()
