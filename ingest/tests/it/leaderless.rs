@@ -39,7 +39,7 @@ async fn whoever_heard_that_a_partition_has_no_leader_hears_soon_that_it_has_one
         let client = Cluster::new(&settings.kafka).expect("a client");
         let (asked, topic) = (client.clone(), topic.clone());
         clients.push((client, tokio::task::spawn_blocking(move || asked.bounds(&topic, 0))));
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let mut misled = 0;
     for (client, first) in clients {

@@ -82,11 +82,11 @@ async fn settings_and_database_of_the_client_hold_for_its_statements_only() {
     let server = Server::start();
     let client = server.admin();
     client.query("CREATE DATABASE audit").execute().await.unwrap();
-    let narrow = client.clone().with_database("audit").with_setting("max_threads", "1");
-    let sql = "SELECT concat(currentDatabase(), ' ', toString(getSetting('max_threads')))";
-    assert_eq!(narrow.query(sql).fetch_one::<String>().await.unwrap(), "audit 1");
+    let narrow = client.clone().with_database("audit").with_setting("max_block_size", "12345");
+    let sql = "SELECT concat(currentDatabase(), ' ', toString(getSetting('max_block_size')))";
+    assert_eq!(narrow.query(sql).fetch_one::<String>().await.unwrap(), "audit 12345");
     let usual = client.query(sql).fetch_one::<String>().await.unwrap();
-    assert!(usual.starts_with("default ") && usual != "default 1", "{usual}");
+    assert!(usual.starts_with("default ") && usual != "default 12345", "{usual}");
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use futures_util::stream;
 
 use crate::support::{ADMIN_PASSWORD, Server, eventually, http};
 
-/// Memory one stream may add to the process: formatting buffers, blocks on their way, the allocator's slack.
+/// Memory one stream may add to the process: formatting buffers and blocks on their way, both for each of its threads, of
+/// which there are two here, however many cores there are; the allocator's slack.
 const STREAM_MIB: u64 = 250;
 
 #[tokio::test]
@@ -17,7 +18,7 @@ async fn a_large_result_takes_constant_memory() {
     let before = server.memory_peak_mib();
     let mut cursor = server
         .admin()
-        .query("SELECT number, toString(number), repeat('x', 40) FROM numbers(20000000)")
+        .query("SELECT number, toString(number), repeat('x', 40) FROM numbers(20000000) SETTINGS max_threads = 2")
         .fetch_bytes("RowBinary")
         .unwrap();
     let mut bytes = 0_u64;
@@ -44,8 +45,8 @@ async fn a_large_insert_takes_constant_memory() {
         std::iter::repeat_n(piece, pieces).map(Ok::<_, std::convert::Infallible>),
     ));
     // Blocks of the default size would hold a million of these rows, a hundred MiB.
-    let path =
-        "/?max_insert_block_size=65536&min_insert_block_size_rows=65536&query=INSERT+INTO+audit.t+FORMAT+TSV";
+    let path = "/?max_threads=2&max_insert_block_size=65536&min_insert_block_size_rows=65536\
+                &query=INSERT+INTO+audit.t+FORMAT+TSV";
     let answer = server.post(path, body).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert!(answer.header("x-clickhouse-summary").contains(r#""written_rows":"10000000""#));
