@@ -80,11 +80,12 @@ lock_fds=()
 answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # free_port [TAKEN…]: below the range the kernel hands to outgoing connections, so that nobody takes it in between; and
-# claimed, so that no other start takes it before it is listened to, or while its process is down for a moment.
+# claimed for an hour, so that no other start takes it before it is listened to, or while its process is down for a moment.
 free_port() {
   local port claims=${TMPDIR:-/tmp}/audit-ports-$UID
-  mkdir -p "$claims"
-  find "$claims" -type f -mmin +60 -delete
+  mkdir -p "$claims" && [ -w "$claims" ] || fail "cannot write to $claims" 'name another folder for it: TMPDIR=/path'
+  # Another start may delete the same ones at this moment.
+  find "$claims" -type f -mmin +60 -delete 2>/dev/null || true
   for _ in $(seq 200); do
     port=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
     case " $* " in *" $port "*) continue ;; esac

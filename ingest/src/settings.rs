@@ -221,6 +221,11 @@ impl Settings for IngestSettings {
         check.within("fold.keep", self.fold.keep, 10..=100_000);
         check.within("retry.initial", self.retry.initial, millis(1)..=secs(60));
         check.within("retry.max", self.retry.max, millis(1)..=secs(600));
+        check.that(
+            "kafka.read_on_max",
+            self.kafka.read_on_max < self.ops.shutdown_budget,
+            "must be shorter than ops.shutdown_budget: a worker that is told to end reads on so long, and then writes",
+        );
         check.http_url("clickhouse.url", &self.clickhouse.url);
         check.within("clickhouse.timeout", self.clickhouse.timeout, secs(1)..=secs(600));
         self.ops.validate(check);
@@ -267,6 +272,16 @@ mod tests {
         assert!(mistakes.contains("name=value"), "{mistakes}");
         let settings = with(&[("KAFKA_PROPERTIES", "debug=cgrp,client.id=a")]).unwrap();
         assert_eq!(settings.kafka.properties().collect::<Vec<_>>(), [("debug", "cgrp"), ("client.id", "a")]);
+    }
+
+    #[test]
+    fn a_worker_may_not_read_on_longer_than_its_end_may_take() {
+        let mistakes = with(&[("KAFKA_READ_ON_MAX", "25s")]).unwrap_err();
+        assert!(
+            mistakes.contains("kafka.read_on_max") && mistakes.contains("ops.shutdown_budget"),
+            "{mistakes}"
+        );
+        with(&[("KAFKA_READ_ON_MAX", "25s"), ("OPS_SHUTDOWN_BUDGET", "26s")]).unwrap();
     }
 
     #[test]

@@ -8,6 +8,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use service::shutdown::Shutdown;
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_io_timeout::TimeoutStream;
@@ -28,12 +30,17 @@ pub async fn bind(settings: &HttpSettings) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// Most bytes of an answer that wait in the system to be sent. By default it takes megabytes, and more of them only when a
+/// third is gone: who reads slowly, and steadily, would seem to read nothing for minutes.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES_MAX: u32 = 128 * 1024;
+
 /// How long a client may keep the service waiting.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     /// For the head of a request.
     pub head: Duration,
-    /// Until it reads on in its answer.
+    /// Until it reads on in its answer, by about a hundred kilobytes.
     pub stall: Duration,
 }
 
@@ -66,6 +73,8 @@ pub async fn serve(
             }
         };
         let _ = stream.set_nodelay(true);
+        #[cfg(target_os = "linux")]
+        let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(patience.stall));
         let mut builder = http1::Builder::new();

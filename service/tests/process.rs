@@ -91,6 +91,7 @@ impl Running {
                 return body;
             }
             assert!(began.elapsed() < DEADLINE, "{status} {body}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

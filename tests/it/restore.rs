@@ -15,12 +15,12 @@ use proto::Position;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
-use system_tests::{Client, PARTITIONS, Process, Room, Stack, Topic, eventually_for};
+use system_tests::{CAREFUL, Client, PARTITIONS, Process, Room, Stack, Topic, eventually_for};
 use tokio::task::block_in_place;
 
 const HISTORY: i64 = 1_200;
 /// Small batches, so that every copy of a table falls between some.
-const INGEST: [(&str, &str); 1] = [("BATCH_ROWS_MAX", "100")];
+const INGEST: [(&str, &str); 2] = [CAREFUL, ("BATCH_ROWS_MAX", "100")];
 const ROLLUP: [(&str, &str); 1] = [("WORKER_STEP_INTERVAL", "200ms")];
 /// For a busy machine.
 const PATIENCE: Duration = Duration::from_secs(300);

@@ -79,7 +79,8 @@ impl Scripts {
         file.set_modified(std::time::UNIX_EPOCH).unwrap();
     }
 
-    /// Rows of the ledger: how many, how many calls' ids, and their greatest positions.
+    /// Rows of the ledger, each position once, also if it was read again: how many, how many calls' ids, and their greatest
+    /// positions.
     pub async fn ledger(&self) -> String {
         let text = self.stack_file("stack.env");
         let variables: BTreeMap<&str, &str> = text.lines().filter_map(|line| line.split_once('=')).collect();

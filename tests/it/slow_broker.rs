@@ -6,11 +6,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use system_tests::{Manner, Process, Proxy, Room, Stack, call, eventually, eventually_for, http_get};
+use system_tests::{
+    CAREFUL, Manner, Process, Proxy, Room, Stack, call, eventually, eventually_for, http_get,
+};
 
 /// Time-outs, all shorter than the outage.
-const INGEST: [(&str, &str); 3] =
-    [("KAFKA_TIMEOUT", "3s"), ("KAFKA_PROPERTIES", "session.timeout.ms=6000"), ("RETRY_MAX", "300ms")];
+const INGEST: [(&str, &str); 4] = [
+    CAREFUL,
+    ("KAFKA_TIMEOUT", "3s"),
+    ("KAFKA_PROPERTIES", "session.timeout.ms=6000"),
+    ("RETRY_MAX", "300ms"),
+];
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(4);
 const OUTAGE: Duration = Duration::from_secs(12);
 /// Each way.

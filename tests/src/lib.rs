@@ -29,7 +29,7 @@ pub use ledger::{Ledger, LedgerMessage};
 pub use months::no_month_ends_meanwhile;
 pub use process::Process;
 pub use proxy::{Manner, Proxy};
-pub use room::{PARTITIONS, Room};
+pub use room::{CAREFUL, PARTITIONS, Room};
 pub use seeded::seeded;
 pub use shrinking::Shrinking;
 pub use stack::{Component, Stack};

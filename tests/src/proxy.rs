@@ -58,8 +58,9 @@ impl Proxy {
                 return;
             };
             while let Ok((client, _)) = listener.accept().await {
+                let cuts = seen.borrow().cuts;
                 counted.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(client, target.clone(), seen.clone()));
+                tokio::spawn(serve(client, target.clone(), seen.clone(), cuts));
             }
         });
         Self { address, target, order, connections, accepting }
@@ -97,15 +98,16 @@ impl Drop for Proxy {
     }
 }
 
-async fn serve(client: TcpStream, target: String, order: watch::Receiver<Order>) {
+/// `cuts` is how often connections had been cut when this one was made.
+async fn serve(client: TcpStream, target: String, order: watch::Receiver<Order>, cuts: u64) {
     let Ok(server) = TcpStream::connect(target).await else { return };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let is_half_open = AtomicBool::new(false);
     // Whoever ends first ends both.
     tokio::select! {
-        () = carry(from_client, to_server, order.clone(), &is_half_open) => {}
-        () = carry(from_server, to_client, order, &is_half_open) => {}
+        () = carry(from_client, to_server, order.clone(), cuts, &is_half_open) => {}
+        () = carry(from_server, to_client, order, cuts, &is_half_open) => {}
     }
 }
 
@@ -113,9 +115,9 @@ async fn carry(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
     mut order: watch::Receiver<Order>,
+    cuts: u64,
     is_half_open: &AtomicBool,
 ) {
-    let cuts = order.borrow().cuts;
     let mut bytes = vec![0; 64 * 1024];
     loop {
         let count = tokio::select! {

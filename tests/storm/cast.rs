@@ -5,7 +5,7 @@ use crate::copilot::{ORDERS, Orders, Stage};
 use crate::flow::{COPILOTS, Flow, MEMBERS, ORGS};
 use crate::settings::Settings;
 use std::process::Command;
-use system_tests::{Client, Process, Room, Stack, row};
+use system_tests::{CAREFUL, Client, Process, Room, Stack, row};
 use tokio::task::block_in_place;
 
 /// What the names of the copilots begin with.
@@ -17,8 +17,7 @@ const PATIENCE: (&str, &str) = ("CLICKHOUSE_TIMEOUT", "10s");
 /// Short sessions and time-outs: what takes minutes in production happens often here. None is longer than
 /// [`crate::outage::TIMEOUT_MAX`].
 const HASTY: [(&str, &str); 10] = [
-    // A broker or a worker that freezes between two steps is slower than any that works.
-    ("IDLE_CLOCK_TOLERANCE", "1s"),
+    CAREFUL,
     ("KAFKA_PROPERTIES", "session.timeout.ms=6000,heartbeat.interval.ms=500,socket.timeout.ms=8000"),
     ("KAFKA_TIMEOUT", "5s"),
     PATIENCE,

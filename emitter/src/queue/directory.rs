@@ -217,6 +217,7 @@ mod tests {
     fn a_file_that_cannot_be_allocated_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
         let directory = Directory::open(folder.path()).unwrap();
+        // No file system has so much; it is more than a file may have.
         assert!(directory.create_segment(1, 1 << 63, false).is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "only the lock may be there");
     }

@@ -2,12 +2,12 @@
 
 use crate::load::Load;
 use crate::topic::publish;
-use crate::worker::{CAREFUL, Worker, command};
+use crate::worker::{Worker, command};
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use system_tests::{Room, Stack};
+use system_tests::{CAREFUL, Room, Stack};
 
 /// Quick to notice and quick to come back.
 const IMPATIENT: [(&str, &str); 6] = [

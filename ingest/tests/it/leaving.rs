@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// Reads on as long as it may, for what must happen before nobody has begun.
-const PATIENT: [(&str, &str); 1] = [("KAFKA_READ_ON_MAX", "1m")];
+const PATIENT: [(&str, &str); 2] = [("KAFKA_READ_ON_MAX", "1m"), ("OPS_SHUTDOWN_BUDGET", "2m")];
 
 /// Long enough for what must happen before nobody has begun, where that is waited for, too.
 const LESS_PATIENT: [(&str, &str); 1] = [("KAFKA_READ_ON_MAX", "15s")];
@@ -92,20 +92,21 @@ async fn what_the_group_takes_away_is_read_on_while_nobody_has_begun() {
 async fn what_comes_back_before_anybody_has_begun_is_read_on_where_it_was() {
     let room = Room::new(&Stack::shared(), "comesback").await;
     let mut worker = Worker::start(&room, &PATIENT).await;
-    let before = (saying(&worker, " starts at "), saying(&worker, "assigned: calls/"));
+    let starts = saying(&worker, " starts at ");
     let sleeper = Sleeper::join(&room).await;
     worker.process.says("revoked: calls/").await;
+    let assigned = saying(&worker, "assigned: calls/");
     sleeper.leave().await;
     publish_calls(&room).await;
     room.ledger_holds(50).await;
     eventually("the partitions to come back", async || {
-        if saying(&worker, "assigned: calls/") > before.1 { Ok(()) } else { Err("none came back") }
+        if saying(&worker, "assigned: calls/") > assigned { Ok(()) } else { Err("none came back") }
     })
     .await;
     assert!(worker.process.stop().success());
     let log = worker.process.log();
     assert!(!log.iter().any(|line| line.contains("nobody has begun")), "it came back in time");
-    assert_eq!(saying(&worker, " starts at "), before.0, "nothing was looked up again");
+    assert_eq!(saying(&worker, " starts at "), starts, "nothing was looked up again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

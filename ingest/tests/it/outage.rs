@@ -2,9 +2,9 @@
 
 use crate::load::Load;
 use crate::topic::{Publisher, publish};
-use crate::worker::{CAREFUL, Worker, command};
+use crate::worker::{Worker, command};
 use std::time::{Duration, Instant};
-use system_tests::{Component, Room, Stack, eventually};
+use system_tests::{CAREFUL, Component, Room, Stack, eventually};
 
 /// Quick to notice and quick to come back, so that the test is.
 const IMPATIENT: [(&str, &str); 5] = [

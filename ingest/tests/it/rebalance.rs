@@ -5,11 +5,11 @@
 use crate::ledger;
 use crate::load::Load;
 use crate::topic::publish;
-use crate::worker::{CAREFUL, Worker, command};
+use crate::worker::{Worker, command};
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
-use system_tests::{PARTITIONS, Room, Stack};
+use system_tests::{CAREFUL, PARTITIONS, Room, Stack};
 
 /// How long a partition may stand still, on a machine that has nothing else to do.
 const STOP_MAX: Duration = Duration::from_secs(3);

@@ -3,12 +3,12 @@
 use crate::ledger;
 use crate::load::Load;
 use crate::topic::publish;
-use crate::worker::{CAREFUL, Worker, command, command_alone};
+use crate::worker::{Worker, command, command_alone};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use system_tests::{PARTITIONS, Process, Room, Stack, eventually};
+use system_tests::{CAREFUL, PARTITIONS, Process, Room, Stack, eventually};
 use warehouse::BatchRow;
 
 fn admin(room: &Room) -> AdminClient<DefaultClientContext> {
@@ -96,17 +96,12 @@ async fn of_a_loss_what_had_reached_the_ledger_is_touched_and_counts() {
     cut.add_partition_offset(&room.topic("calls"), 2, Offset::End).unwrap();
     admin(&room).delete_records(&cut, &AdminOptions::new()).await.expect("deleted");
 
-    // The session of a killed worker has an end of its own.
-    let gone = eventually("the group to be empty", async || {
-        let mut worker = Worker::spawn(&room, &[]).await;
-        let words = last_words(&mut worker.process).await;
-        let advice =
-            words.split('`').find(|part| part.starts_with("ingest record-loss")).expect("what to do");
-        let arguments: Vec<&str> = advice.split(' ').skip(1).collect();
-        let (went_on, said) = command(&room, &arguments);
-        if went_on { Ok(said) } else { Err(said) }
-    })
-    .await;
+    let mut worker = Worker::spawn(&room, &[]).await;
+    let words = last_words(&mut worker.process).await;
+    let advice = words.split('`').find(|part| part.starts_with("ingest record-loss")).expect("what to do");
+    let arguments: Vec<&str> = advice.split(' ').skip(1).collect();
+    let (went_on, gone) = command_alone(&room, &arguments).await;
+    assert!(went_on, "{gone}");
     assert!(gone.contains(&format!("{held} of these were in the ledger and count")), "{gone}");
     let mut worker = Worker::start(&room, &[CAREFUL]).await;
     let counts = ledger::settled(&room).await;

@@ -3,12 +3,12 @@
 use crate::ledger;
 use crate::load::Load;
 use crate::topic::{Raw, message_at, publish, publish_with};
-use crate::worker::{CAREFUL, Worker, command, dead_letters};
+use crate::worker::{Worker, command, dead_letters};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use system_tests::{Room, Stack, call};
+use system_tests::{CAREFUL, Room, Stack, call};
 
 /// A room with 800 messages of every kind, in batches of about a hundred, and a worker that has ended.
 async fn room_with_calls(test: &str) -> Room {
@@ -44,7 +44,7 @@ async fn an_undamaged_ledger_has_no_difference_also_while_it_grows_and_offsets_w
     assert!(found(&room, &[]).is_empty());
     let transaction = [("transactional.id", room.name.as_str())];
     publish_with(&room, "calls", &[Raw::of(&call().build())], &transaction).await;
-    let _worker = Worker::start(&room, &[]).await;
+    let _worker = Worker::start(&room, &[CAREFUL]).await;
     publish(&room, "calls", &Load::default().more(2000)).await;
     assert!(found(&room, &["--read-log"]).is_empty(), "in the middle");
     let counts = ledger::settled(&room).await;
@@ -155,7 +155,7 @@ const CHANGES: [(&str, &str); 15] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn each_column_of_a_first_write_a_repeat_a_conflict_and_a_single_call_that_is_changed_is_named() {
     let room = Room::new(&Stack::shared(), "verifycolumns").await;
-    let mut worker = Worker::start(&room, &[]).await;
+    let mut worker = Worker::start(&room, &[CAREFUL]).await;
     let (told, single) = (call().org("acme").build(), call().org("globex").byok("0.5", "EUR").build());
     let conflict = call().org("acme").id(told.event_id).member("someone-else").build();
     let messages = [&told, &told, &conflict, &single].map(Raw::of);
@@ -207,7 +207,7 @@ async fn each_column_of_a_first_write_a_repeat_a_conflict_and_a_single_call_that
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_letter_that_does_not_hold_the_bytes_of_its_message_is_found() {
     let room = Room::new(&Stack::shared(), "verifyletters").await;
-    let mut worker = Worker::start(&room, &[]).await;
+    let mut worker = Worker::start(&room, &[CAREFUL]).await;
     let poison = Raw::of(&call().build()).payload(Some(b"no call")).header("trace", "abc");
     publish(&room, "calls", &[poison]).await;
     ledger::settled(&room).await;

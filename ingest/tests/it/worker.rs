@@ -5,10 +5,6 @@ use ingest::command::DeadLetter;
 use reqwest::StatusCode;
 use system_tests::{Process, Room, eventually, http_get};
 
-/// For a worker whose promises are compared with the log: on a busy machine the broker may be longer about a message, from
-/// its stamp until the log's end shows it, than an operator's machine is.
-pub const CAREFUL: (&str, &str) = ("IDLE_CLOCK_TOLERANCE", "2s");
-
 /// Most memory that a worker may ever take, whatever it waits for, in KiB.
 const MEMORY_KIB_MAX: u64 = 256 * 1024;
 

@@ -3,7 +3,7 @@
 use crate::world::World;
 use query_api::auth::{Grant, demo_token};
 use query_api::settings::QueryApiSettings;
-use reqwest::{Response, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use service::health::Health;
 use service::settings::load;
@@ -82,7 +82,12 @@ impl Api {
 
     /// A request without any header of ours.
     pub fn bare(&self, path: &str) -> reqwest::RequestBuilder {
-        self.client.get(format!("{}{path}", self.address))
+        self.request(Method::GET, path)
+    }
+
+    /// The same of any method.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.address))
     }
 
     /// Ends the service; open work must end within its budget.

@@ -78,8 +78,7 @@ async fn what_is_not_there_says_so_in_the_same_form() {
         let (found_status, found_code, _) = api.problem(&path).await;
         assert_eq!((found_status, found_code.as_str()), (status, code), "{}", &path[..path.len().min(60)]);
     }
-    let posted =
-        reqwest::Client::new().post(format!("{}/v1/orgs/acme/summary", api.address)).send().await.unwrap();
+    let posted = api.request(reqwest::Method::POST, "/v1/orgs/acme/summary").send().await.unwrap();
     assert_eq!(posted.headers()["allow"], "GET, HEAD");
     assert_eq!(problem_of(posted).await.1, "method-not-allowed");
     api.stop().await;

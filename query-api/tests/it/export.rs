@@ -5,7 +5,8 @@ use crate::world::World;
 use chrono_tz::Tz;
 use proto::Call;
 use query_api::as_of::AsOf;
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
+use std::time::Duration;
 use system_tests::call;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -85,7 +86,7 @@ async fn a_file_that_cannot_be_finished_breaks_off_instead_of_looking_whole() {
     let api = Api::with(&world, &["acme"], &[("CLICKHOUSE_URL", &url)]).await;
     let path = "/v1/orgs/acme/export.csv?range=last_30_days";
 
-    let head = reqwest::Client::builder().no_proxy().build().unwrap().head(format!("{}{path}", api.address));
+    let head = api.request(Method::HEAD, path);
     let head = head.bearer_auth(crate::api::token(&["acme"], &["billing:view"])).send().await.unwrap();
     assert!(head.status().is_success() && head.headers().contains_key("content-disposition"));
 
@@ -112,18 +113,45 @@ async fn a_file_that_cannot_be_finished_breaks_off_instead_of_looking_whole() {
     api.stop().await;
 }
 
+/// Sends a request for a whole file over a connection of its own.
+async fn export_over(api: &Api) -> TcpStream {
+    let mut connection = TcpStream::connect(api.address.trim_start_matches("http://")).await.unwrap();
+    let token = crate::api::token(&["acme"], &["billing:view"]);
+    let head = format!(
+        "GET /v1/orgs/acme/export.csv?range=last_30_days HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n"
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    connection
+}
+
+/// What a whole file ends with, as it is transferred.
+const END: &[u8] = b"\r\n0\r\n\r\n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_reads_slowly_has_its_file() {
+    let world = with_a_long_file("query_csv_slow").await;
+    let api = Api::with(&world, &["acme"], &[("LIMITS_EXPORT_STALL", "5s")]).await;
+    let mut connection = export_over(&api).await;
+    // A hundred kilobytes a second, three times as long as it may read nothing.
+    let mut bytes = vec![0; 10_000];
+    for _ in 0..150 {
+        connection.read_exact(&mut bytes).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    while !bytes.ends_with(END) {
+        let count = connection.read_buf(&mut bytes).await.unwrap();
+        assert!(count > 0, "the transfer ends after {} bytes", bytes.len());
+    }
+    api.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_stops_reading_is_given_up_and_frees_its_place() {
     let world = with_a_long_file("query_csv_stall").await;
     let extra =
         [("LIMITS_EXPORT_STALL", "5s"), ("LIMITS_REQUESTS_PER_ORGANISATION", "1"), ("LIMITS_WAIT", "0s")];
     let api = Api::with(&world, &["acme"], &extra).await;
-    let mut stalled = TcpStream::connect(api.address.trim_start_matches("http://")).await.unwrap();
-    let token = crate::api::token(&["acme"], &["billing:view"]);
-    let head = format!(
-        "GET /v1/orgs/acme/export.csv?range=last_30_days HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n"
-    );
-    stalled.write_all(head.as_bytes()).await.unwrap();
+    let mut stalled = export_over(&api).await;
     let mut some = [0; 64];
     stalled.read_exact(&mut some).await.unwrap();
     let (status, code, _) = api.problem("/v1/orgs/acme/summary").await;
@@ -136,6 +164,6 @@ async fn a_client_that_stops_reading_is_given_up_and_frees_its_place() {
     // It reads on too late: what it finds is no whole file.
     let mut rest = Vec::new();
     let ended = stalled.read_to_end(&mut rest).await;
-    assert!(ended.is_err() || !rest.ends_with(b"0\r\n\r\n"), "{} bytes that look whole", rest.len());
+    assert!(ended.is_err() || !rest.ends_with(END), "{} bytes that look whole", rest.len());
     api.stop().await;
 }

@@ -29,7 +29,7 @@ async fn every_resource_answers_for_the_organisation_of_the_token_alone() {
     for resource in RESOURCES {
         let text = api.get(&format!("/v1/orgs/acme/{resource}")).await.text().await.unwrap();
         assert!(
-            !text.contains("secret") && !text.contains("98765.4321") && !text.contains("Their Ada"),
+            !text.contains("secret") && !text.contains(".4321") && !text.contains("Their Ada"),
             "{resource}: {text}"
         );
     }

@@ -164,6 +164,7 @@ async fn a_name_is_used_by_one_statement_at_a_time() {
     })
     .await;
     assert_eq!(server.post("/?query_id=a", "SELECT 1").await.error(), (500, 216));
+    assert!(!first.is_finished(), "the first one goes on");
     first.abort();
     eventually(|| async {
         let answer = server.post("/?query_id=a", "SELECT 1").await;

@@ -205,7 +205,9 @@ fn a_start_that_cannot_work_says_why() {
     assert!(said.contains("missing: `java`, to run Kafka"), "{said}");
     assert!(said.contains("apt-get install openjdk-17"), "{said}");
 
-    let port = String::from_utf8(free_ports(1).output().expect("bash").stdout).unwrap();
+    let output = free_ports(1).output().expect("bash");
+    assert!(output.status.success(), "{}", text(&output));
+    let port = String::from_utf8(output.stdout).unwrap();
     let free = [("CLICKHOUSE_PORT", port.trim()), ("ENGINE_BIN", "/nonexistent")];
     let output = stack.run_with(&["start", "--only", "clickhouse"], &free);
     assert!(!output.status.success());
