@@ -68,8 +68,10 @@ async fn a_page_says_how_far_behind_it_is_from_the_age_that_the_settings_name() 
         let said = banner(&[], &path).await.expect("a minute is the default");
         let zone = warehouse::calendar::Tz::Europe__Berlin;
         let wall_clock = warehouse::calendar::wall_clock(zone, received / 1000).format("%H:%M:%S");
-        assert!(said.contains(&format!("Data is complete through {wall_clock}")), "{said}");
-        assert!(said.contains(", 3 minutes behind. Newer calls are not in"), "{said}");
+        let wanted =
+            format!("Data is complete through {wall_clock}, 3 minutes behind. Newer calls are not in");
+        // In an hour that comes twice its offset stands there, too.
+        assert!(said.replace(" +01:00", "").replace(" +02:00", "").contains(&wanted), "{said}");
         assert_eq!(banner(&[("PAGES_BEHIND_AFTER", "10m")], &path).await, None);
         assert_eq!(banner(&[], &format!("{path}?as_of={as_of}")).await, None, "somebody wanted it old");
     }

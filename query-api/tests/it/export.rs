@@ -7,10 +7,9 @@ use proto::Call;
 use query_api::as_of::AsOf;
 use reqwest::{Method, StatusCode};
 use std::time::Duration;
-use system_tests::call;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use system_tests::{Proxy, call};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn no_cell_begins_a_formula_and_every_text_comes_back() {
@@ -54,35 +53,12 @@ async fn with_a_long_file(test: &str) -> World {
     world
 }
 
-/// A way to ClickHouse that can be cut.
-async fn proxy(to: String, is_cut: watch::Receiver<bool>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((mut from, _)) = listener.accept().await {
-            if *is_cut.borrow() {
-                continue;
-            }
-            let (to, mut is_cut) = (to.clone(), is_cut.clone());
-            tokio::spawn(async move {
-                let mut to = TcpStream::connect(to).await.unwrap();
-                tokio::select! {
-                    _ = copy_bidirectional(&mut from, &mut to) => {}
-                    _ = is_cut.wait_for(|is_cut| *is_cut) => {}
-                }
-            });
-        }
-    });
-    address
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_cannot_be_finished_breaks_off_instead_of_looking_whole() {
     let world = with_a_long_file("query_csv_break").await;
     let stack = system_tests::Stack::shared();
-    let (cut, is_cut) = watch::channel(false);
-    let to = stack.variable("CLICKHOUSE_URL").trim_start_matches("http://").to_owned();
-    let url = proxy(to, is_cut).await;
+    let proxy = Proxy::before(stack.variable("CLICKHOUSE_URL").trim_start_matches("http://")).await;
+    let url = format!("http://{}", proxy.address());
     let api = Api::with(&world, &["acme"], &[("CLICKHOUSE_URL", &url)]).await;
     let path = "/v1/orgs/acme/export.csv?range=last_30_days";
 
@@ -97,7 +73,8 @@ async fn a_file_that_cannot_be_finished_breaks_off_instead_of_looking_whole() {
     assert_eq!(response.status(), StatusCode::OK);
     let first = response.chunk().await.unwrap().unwrap();
     assert!(!first.is_empty());
-    cut.send_replace(true);
+    // Cuts what is open, and takes nothing new.
+    drop(proxy);
     let rest = async {
         let mut bytes = first.len();
         while let Some(chunk) = response.chunk().await? {

@@ -1,6 +1,6 @@
 //! What goes wrong, and how a client can tell.
 
-use crate::support::{ADMIN_PASSWORD, Answer, READER_PASSWORD, Server, eventually, http};
+use crate::support::{ADMIN_PASSWORD, Answer, ENDLESS, READER_PASSWORD, Server, eventually, http, running};
 
 #[tokio::test]
 async fn errors_have_clickhouses_code_text_and_status() {
@@ -152,17 +152,10 @@ async fn one_statement_too_many_is_refused() {
 #[tokio::test]
 async fn a_name_is_used_by_one_statement_at_a_time() {
     let server = Server::start();
-    let endless = "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))";
     let url = format!("{}/?query_id=a", server.url);
-    let request = http().post(url).basic_auth("admin", Some(ADMIN_PASSWORD)).body(endless);
+    let request = http().post(url).basic_auth("admin", Some(ADMIN_PASSWORD)).body(ENDLESS);
     let first = tokio::spawn(async move { request.send().await.map(|answer| answer.status()) });
-    eventually(|| async {
-        match server.ask("SELECT count() FROM system.processes").await.as_str() {
-            "2" => Ok(()),
-            seen => Err(seen.to_owned()),
-        }
-    })
-    .await;
+    running(&server).await;
     assert_eq!(server.post("/?query_id=a", "SELECT 1").await.error(), (500, 216));
     assert!(!first.is_finished(), "the first one goes on");
     first.abort();

@@ -1,16 +1,6 @@
 //! The end of the server.
 
-use crate::support::{Server, eventually};
-
-async fn running(server: &Server) {
-    eventually(|| async {
-        match server.ask("SELECT count() FROM system.processes").await.as_str() {
-            "2" => Ok(()),
-            seen => Err(seen.to_owned()),
-        }
-    })
-    .await;
-}
+use crate::support::{ENDLESS, Server, running};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_running_statement_finishes_and_new_ones_are_not_taken() {
@@ -31,12 +21,7 @@ async fn a_running_statement_finishes_and_new_ones_are_not_taken() {
 async fn a_statement_that_does_not_finish_in_time_is_killed() {
     let mut server = Server::start_with(&["--stop-timeout-s", "1"]);
     let client = server.admin();
-    let statement = tokio::spawn(async move {
-        client
-            .query("SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))")
-            .execute()
-            .await
-    });
+    let statement = tokio::spawn(async move { client.query(ENDLESS).execute().await });
     running(&server).await;
     let code = tokio::task::block_in_place(|| server.end("-TERM"));
     assert_eq!(code, Some(0), "{}", server.log());

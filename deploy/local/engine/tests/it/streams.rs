@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 
-use crate::support::{ADMIN_PASSWORD, Server, eventually, http};
+use crate::support::{ADMIN_PASSWORD, ENDLESS, Server, eventually, http};
 
 /// Memory one stream may add to the process: formatting buffers and blocks on their way, both for each of its threads, of
 /// which there are two here, however many cores there are; the allocator's slack.
@@ -144,10 +144,7 @@ async fn running(server: &Server, part: &str) {
 /// A client of a statement that runs, and yields its first row when everybody has long gone.
 async fn endless(server: &Server) -> tokio::task::JoinHandle<clickhouse::error::Result<u64>> {
     let client = server.admin();
-    let asking = tokio::spawn(async move {
-        let sql = "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))";
-        client.query(sql).fetch_one::<u64>().await
-    });
+    let asking = tokio::spawn(async move { client.query(ENDLESS).fetch_one::<u64>().await });
     running(server, "sipHash64").await;
     asking
 }

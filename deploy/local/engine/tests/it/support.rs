@@ -243,3 +243,17 @@ pub async fn eventually<F: Future<Output = Result<(), String>>>(mut condition: i
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+/// A statement that runs, and yields its first row when everybody has long gone.
+pub const ENDLESS: &str = "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))";
+
+/// Waits until one statement runs beside the one that asks.
+pub async fn running(server: &Server) {
+    eventually(|| async {
+        match server.ask("SELECT count() FROM system.processes").await.as_str() {
+            "2" => Ok(()),
+            seen => Err(seen.to_owned()),
+        }
+    })
+    .await;
+}
